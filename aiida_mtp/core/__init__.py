@@ -1,0 +1,1 @@
+"""The science, without AiiDA: what runs on the compute node."""
