@@ -59,7 +59,7 @@ prange = numba.prange
 
 def use_threads(n_threads: int | None) -> int:
     """Set the number of threads of the parallel kernels (all cores by default) and return it."""
-    available = int(numba.config.NUMBA_NUM_THREADS)
+    available = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
     chosen = available if n_threads is None else max(1, min(n_threads, available))
     numba.set_num_threads(chosen)
     return chosen

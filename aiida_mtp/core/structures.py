@@ -246,7 +246,8 @@ class StructureBatch:
     @property
     def energies_per_atom(self) -> Floats:
         """Energy per atom, shape (n_structures,), eV."""
-        return self.energies / self.n_atoms
+        per_atom: Floats = self.energies / self.n_atoms
+        return per_atom
 
     @property
     def formulas(self) -> list[str]:
@@ -280,7 +281,10 @@ class StructureBatch:
 
     def take(self, rows: Bools | Ints | Sequence[int] | slice) -> StructureBatch:
         """Return the structures of these rows (indices, a mask or a slice), in that order."""
-        index = np.arange(len(self))[rows] if len(np.atleast_1d(rows)) else np.empty(0, np.int64)
+        if not isinstance(rows, slice):
+            rows = np.asarray(rows)
+            rows = rows if rows.dtype == np.bool_ else rows.astype(np.int64)  # an empty list too
+        index = np.arange(len(self))[rows]
         counts = self.n_atoms[index]
         first_atom = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         atoms = np.repeat(self.first_atom[index] - first_atom[:-1], counts) + np.arange(
@@ -380,7 +384,7 @@ class StructureBatch:
         }
         known = {name: value for name, value in labels.items() if np.all(np.isfinite(value))}
         if known:
-            atoms.calc = SinglePointCalculator(atoms, **known)
+            atoms.calc = SinglePointCalculator(atoms, **known)  # type: ignore[no-untyped-call]
         return atoms
 
 
