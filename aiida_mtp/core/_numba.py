@@ -32,7 +32,7 @@ def _cache_folder() -> Path:
 
 
 if 'NUMBA_CACHE_DIR' not in os.environ:
-    numba.config.CACHE_DIR = str(_cache_folder())
+    numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]
 
 
 def njit(function: Kernel) -> Kernel:

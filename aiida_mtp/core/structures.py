@@ -234,7 +234,8 @@ class StructureBatch:
     @cached_property
     def volumes(self) -> Floats:
         """Volume of each cell, shape (n_structures,), Å³."""
-        return np.abs(np.linalg.det(self.cells))
+        volumes: Floats = np.abs(np.linalg.det(self.cells))
+        return volumes
 
     @cached_property
     def compositions(self) -> Ints:
