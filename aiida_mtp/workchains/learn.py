@@ -1,0 +1,318 @@
+"""One stage of the screen: relax with a potential that learns while it relaxes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida.engine import ExitCode, ToContext, WorkChain, append_, if_, while_
+from aiida.orm import AbstractCode, Dict, Float, Int, to_aiida_type
+from aiida.plugins import CalculationFactory
+
+from aiida_mtp.calculations.functions import (
+    append_labels,
+    merge_structures,
+    perturb_structures,
+    restart_structures,
+    split_structures,
+    summarise_stage,
+    untrained_potential,
+)
+from aiida_mtp.data.potential import MtpPotentialData
+from aiida_mtp.data.structures import StructureSetData
+from aiida_mtp.workchains.label import MtpLabelWorkChain, failure
+
+RelaxCalculation = CalculationFactory('mtp.relax')
+SelectCalculation = CalculationFactory('mtp.select')
+TrainCalculation = CalculationFactory('mtp.train')
+
+
+class MtpLearnWorkChain(WorkChain):
+    """Relax a set of structures with a potential trained on those it extrapolates on.
+
+    Every iteration relaxes all structures with the newest potential, those that were relaxed before
+    from where they had got. Configurations on which the potential extrapolates are collected, the
+    most informative of them (maxvol) go to DFT, and the potential is trained anew. It ends when an
+    iteration finds nothing to learn, or after `max_iterations` trainings; what still extrapolates
+    then says so in its status. All energies of the result are those of one potential.
+    """
+
+    @classmethod
+    def define(cls, spec: Any) -> None:
+        """Define inputs, outline, outputs and exit codes."""
+        super().define(spec)
+        spec.input('structures', valid_type=StructureSetData, help='What to relax.')
+        spec.input(
+            'training_set',
+            valid_type=StructureSetData,
+            required=False,
+            help='Labelled structures of an earlier stage; by default an initial set is selected.',
+        )
+        spec.input(
+            'potential',
+            valid_type=MtpPotentialData,
+            required=False,
+            help='A trained potential with its active set to start from; needs its training set.',
+        )
+        spec.input('engine.code', valid_type=AbstractCode, help='The executable `mtp-engine`.')
+        spec.input(
+            'engine.options',
+            valid_type=dict,
+            non_db=True,
+            default=dict,
+            help='Options of each job.',
+        )
+        numbers = {
+            'level': (Int, 10, 'Level of the potential, even, 2 to 28.'),
+            'cutoff': (Float, 5.0, 'Cutoff radius, Å.'),
+            'max_iterations': (Int, 15, 'Most trainings after the first.'),
+            'max_initial': (Int, 60, 'Most structures of the initial training set.'),
+            'max_labels': (Int, 40, 'Most structures labelled in one iteration.'),
+            'shard_size': (Int, 5000, 'Structures per relaxation job.'),
+            'seed': (Int, 0, 'Seed of everything random.'),
+        }
+        for name, (kind, default, text) in numbers.items():
+            spec.input(
+                name,
+                valid_type=kind,
+                serializer=to_aiida_type,
+                default=lambda kind=kind, default=default: kind(default),
+                help=text,
+            )
+        settings = {
+            'relax': 'Settings of the relaxation with the potential.',
+            'train': 'Settings of the training.',
+            'perturb': 'How prototypes are strained and rattled for the initial training set.',
+        }
+        for name, text in settings.items():
+            spec.input(
+                name, valid_type=Dict, serializer=to_aiida_type, default=lambda: Dict({}), help=text
+            )
+        spec.expose_inputs(MtpLabelWorkChain, include=('dft',))
+        learn = (
+            cls.run_labels,
+            cls.inspect_labels,
+            cls.run_training,
+            cls.inspect_training,
+        )
+        spec.outline(
+            cls.setup,
+            if_(cls.needs_initial_set)(
+                cls.run_initial_selection,
+                cls.inspect_selection,
+                cls.run_labels,
+                cls.inspect_labels,
+            ),
+            if_(cls.needs_training)(cls.run_training, cls.inspect_training),
+            while_(cls.is_learning)(
+                cls.run_relaxations,
+                cls.inspect_relaxations,
+                if_(cls.has_candidates)(
+                    cls.run_selection,
+                    cls.inspect_selection,
+                    if_(cls.has_selected)(*learn),
+                ),
+            ),
+            cls.results,
+        )
+        spec.output('structures', valid_type=StructureSetData, help='All structures, relaxed.')
+        spec.output('potential', valid_type=MtpPotentialData, help='The potential that did it.')
+        spec.output('training_set', valid_type=StructureSetData, help='What it was trained on.')
+        spec.output('report', valid_type=Dict, help='Counts and errors of each iteration.')
+        spec.exit_code(201, 'ERROR_NO_STRUCTURES', message='There is nothing to relax.')
+        spec.exit_code(
+            202,
+            'ERROR_POTENTIAL_WITHOUT_TRAINING_SET',
+            message='A potential to start from needs the training set it was made from.',
+        )
+        spec.exit_code(401, 'ERROR_SELECTION_FAILED', message='Selection failed: {reason}')
+        spec.exit_code(402, 'ERROR_LABELLING_FAILED', message='Labelling failed: {reason}')
+        spec.exit_code(403, 'ERROR_TRAINING_FAILED', message='Training failed: {reason}')
+        spec.exit_code(404, 'ERROR_RELAXATION_FAILED', message='Relaxation failed: {reason}')
+
+    def setup(self) -> ExitCode | None:
+        """Begin with what the inputs give."""
+        if not len(self.inputs.structures):
+            return self.exit_codes.ERROR_NO_STRUCTURES
+        if 'potential' in self.inputs and 'training_set' not in self.inputs:
+            return self.exit_codes.ERROR_POTENTIAL_WITHOUT_TRAINING_SET
+        self.ctx.potential = self.inputs.get('potential')
+        self.ctx.training_set = self.inputs.get('training_set')
+        self.ctx.start = self.inputs.structures
+        self.ctx.iteration = 0
+        self.ctx.finished = False
+        self.ctx.reports = {}
+        return None
+
+    # The initial training set
+
+    def needs_initial_set(self) -> bool:
+        """Whether nothing is labelled yet."""
+        return self.ctx.training_set is None
+
+    def run_initial_selection(self) -> ToContext:
+        """Choose the most different of all prototypes, strained and rattled."""
+        species = self.inputs.structures.species
+        potential = untrained_potential(
+            Dict({'species': species}), self.inputs.level, self.inputs.cutoff, self.inputs.seed
+        )
+        candidates = perturb_structures(
+            self.inputs.structures, self.inputs.perturb, self.inputs.seed
+        )
+        return self._select(potential, candidates, self.inputs.max_initial)
+
+    def needs_training(self) -> bool:
+        """Whether there is no potential yet."""
+        return self.ctx.potential is None
+
+    # One iteration
+
+    def is_learning(self) -> bool:
+        """Whether the last iteration found something to learn."""
+        return not self.ctx.finished
+
+    def run_relaxations(self) -> ToContext:
+        """Relax all structures, one job per shard."""
+        self.ctx.iteration += 1
+        size = self.inputs.shard_size
+        if len(self.ctx.start) <= size.value:
+            shards = [self.ctx.start]
+        else:
+            pieces = split_structures(self.ctx.start, size)
+            shards = [pieces[key] for key in sorted(pieces)]
+        for index, shard in enumerate(shards):
+            builder = self._engine_builder(RelaxCalculation, f'relax_{self.ctx.iteration}_{index}')
+            builder.structures = shard
+            builder.potential = self.ctx.potential
+            builder.parameters = self.inputs.relax
+            self.to_context(relaxations=append_(self.submit(builder)))
+        self.report(f'iteration {self.ctx.iteration}: {len(self.ctx.start)} structures relax')
+        return ToContext()
+
+    def inspect_relaxations(self) -> ExitCode | None:
+        """Join the shards; nothing new to learn ends the stage."""
+        jobs, self.ctx.relaxations = self.ctx.relaxations, []
+        for job in jobs:
+            if not job.is_finished_ok:
+                return self.exit_codes.ERROR_RELAXATION_FAILED.format(reason=failure(job))
+        self.ctx.relaxed = self._merged([job.outputs.structures for job in jobs])
+        self.ctx.candidates = self._merged([job.outputs.candidates for job in jobs])
+        for index, job in enumerate(jobs):
+            self._keep_report(f'relax_{index}', job)
+        counts = sorted(self.ctx.relaxed.status_counts.items())
+        status = ', '.join(f'{n} {word}' for word, n in counts)
+        to_learn = len(self.ctx.candidates)
+        self.report(f'iteration {self.ctx.iteration}: {status}; {to_learn} to learn')
+        limit = self.ctx.iteration > self.inputs.max_iterations.value
+        self.ctx.finished = limit or not to_learn
+        return None
+
+    def has_candidates(self) -> bool:
+        """Whether there is something to learn, and learning goes on."""
+        return not self.ctx.finished
+
+    def run_selection(self) -> ToContext:
+        """Choose what enlarges the training set most."""
+        return self._select(
+            self.ctx.potential, self.ctx.candidates, self.inputs.max_labels, self.ctx.training_set
+        )
+
+    def inspect_selection(self) -> ExitCode | None:
+        """Take what was selected; nothing selected ends the stage."""
+        job = self.ctx.selection
+        if not job.is_finished_ok:
+            return self.exit_codes.ERROR_SELECTION_FAILED.format(reason=failure(job))
+        self.ctx.selected = job.outputs.structures
+        self._keep_report('select', job)
+        self.ctx.finished = not len(self.ctx.selected)
+        return None
+
+    def has_selected(self) -> bool:
+        """Whether anything is to be labelled."""
+        return not self.ctx.finished
+
+    def run_labels(self) -> ToContext:
+        """Label the selected configurations with DFT."""
+        inputs = self.exposed_inputs(MtpLabelWorkChain)
+        inputs['structures'] = self.ctx.selected
+        inputs['metadata'] = {'call_link_label': f'label_{self.ctx.iteration}'}
+        self.report(f'iteration {self.ctx.iteration}: {len(self.ctx.selected)} go to DFT')
+        return ToContext(labels=self.submit(MtpLabelWorkChain, **inputs))
+
+    def inspect_labels(self) -> ExitCode | None:
+        """Grow the training set."""
+        job = self.ctx.labels
+        if not job.is_finished_ok:
+            return self.exit_codes.ERROR_LABELLING_FAILED.format(reason=failure(job))
+        labelled = job.outputs.structures
+        if not labelled.status_counts.get('done'):
+            return self.exit_codes.ERROR_LABELLING_FAILED.format(
+                reason=f'none of {len(labelled)} structures in set {labelled.pk} has a result'
+            )
+        previous = {'previous': self.ctx.training_set} if self.ctx.training_set else {}
+        self.ctx.training_set = append_labels(labelled, **previous)
+        return None
+
+    def run_training(self) -> ToContext:
+        """Train, from the potential there is."""
+        builder = self._engine_builder(TrainCalculation, f'train_{self.ctx.iteration}')
+        builder.structures = self.ctx.training_set
+        builder.parameters = self.inputs.train
+        builder.seed = self.inputs.seed
+        if self.ctx.potential is None:
+            builder.level = self.inputs.level
+            builder.cutoff = self.inputs.cutoff
+        else:
+            builder.potential = self.ctx.potential
+        return ToContext(training=self.submit(builder))
+
+    def inspect_training(self) -> ExitCode | None:
+        """Take the new potential, and start the next iteration."""
+        job = self.ctx.training
+        if not job.is_finished_ok:
+            return self.exit_codes.ERROR_TRAINING_FAILED.format(reason=failure(job))
+        self._keep_report('train', job)
+        self.ctx.potential = job.outputs.potential
+        if 'relaxed' in self.ctx:
+            self.ctx.start = restart_structures(self.inputs.structures, self.ctx.relaxed)
+        return None
+
+    def results(self) -> None:
+        """Return the relaxed structures and what relaxed them."""
+        self.out('structures', self.ctx.relaxed)
+        self.out('potential', self.ctx.potential)
+        self.out('training_set', self.ctx.training_set)
+        self.out('report', summarise_stage(**self.ctx.reports))
+
+    # Parts of the steps
+
+    def _engine_builder(self, process: Any, label: str) -> Any:
+        builder = process.get_builder()
+        builder.code = self.inputs.engine.code
+        builder.metadata.options = self.inputs.engine.options
+        builder.metadata.call_link_label = label
+        return builder
+
+    def _select(
+        self,
+        potential: MtpPotentialData,
+        candidates: StructureSetData,
+        limit: Int,
+        training_set: StructureSetData | None = None,
+    ) -> ToContext:
+        builder = self._engine_builder(SelectCalculation, f'select_{self.ctx.iteration}')
+        builder.potential = potential
+        builder.candidates = candidates
+        builder.limit = limit
+        if training_set is not None:
+            builder.training_set = training_set
+        return ToContext(selection=self.submit(builder))
+
+    def _merged(self, sets: list[StructureSetData]) -> StructureSetData:
+        if len(sets) == 1:
+            return sets[0]
+        merged: StructureSetData = merge_structures(**{f'set_{i}': s for i, s in enumerate(sets)})
+        return merged
+
+    def _keep_report(self, name: str, job: Any) -> None:
+        key = f'iteration_{self.ctx.iteration:02d}_{name}'
+        self.ctx.reports[key] = job.outputs.report

@@ -1,0 +1,76 @@
+"""Named sets of inputs, in YAML."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from aiida_mtp.core.errors import InputError
+
+
+def protocol_names(process: str) -> dict[str, str]:
+    """Return the protocols of a work chain, each with its description."""
+    return {name: entry['description'] for name, entry in _document(process)['protocols'].items()}
+
+
+def protocol_inputs(
+    process: str, protocol: str | None = None, overrides: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the inputs of a protocol as a nested mapping.
+
+    Parameters
+    ----------
+    process
+        Name of the YAML file.
+    protocol
+        By default the one the file names as its default.
+    overrides
+        Values in place of the protocol's, as nested as those.
+
+    Raises
+    ------
+    InputError
+        If there is no such protocol, or an override has no counterpart in it.
+    """
+    document = _document(process)
+    name = protocol or document['default_protocol']
+    if name not in document['protocols']:
+        known = ', '.join(document['protocols'])
+        raise InputError(f'no protocol {name!r}; there are {known}')
+    inputs = deepcopy(document['default_inputs'])
+    specific = {k: v for k, v in document['protocols'][name].items() if k != 'description'}
+    for layer in (specific, overrides or {}):
+        inputs = _merged(inputs, layer, open_keys=document.get('open_keys', []))
+    return inputs
+
+
+def _document(process: str) -> dict[str, Any]:
+    text = files(__name__).joinpath(f'{process}.yaml').read_text(encoding='utf-8')
+    document: dict[str, Any] = yaml.safe_load(text)
+    return document
+
+
+def _merged(
+    base: dict[str, Any], layer: dict[str, Any], open_keys: list[str], where: str = ''
+) -> dict[str, Any]:
+    """Lay one mapping over another; only below `open_keys` may it bring new keys."""
+    merged = dict(base)
+    for key, value in layer.items():
+        path = f'{where}.{key}' if where else key
+        free = any(path.startswith(f'{opened}.') for opened in open_keys)
+        if key not in base and not free:
+            raise InputError(
+                f'override {path!r} unknown; {where or "the protocol"} has {_list(base)}'
+            )
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            merged[key] = _merged(base[key], value, open_keys, path)
+        else:
+            merged[key] = deepcopy(value)
+    return merged
+
+
+def _list(mapping: dict[str, Any]) -> str:
+    return ', '.join(mapping) or 'no keys'
