@@ -151,9 +151,8 @@ class MtpLearnWorkChain(WorkChain):
 
     def run_initial_selection(self) -> ToContext:
         """Choose the most different of all prototypes, strained and rattled."""
-        species = self.inputs.structures.species
         potential = untrained_potential(
-            Dict({'species': species}), self.inputs.level, self.inputs.cutoff, self.inputs.seed
+            self.inputs.structures, self.inputs.level, self.inputs.cutoff, self.inputs.seed
         )
         candidates = perturb_structures(
             self.inputs.structures, self.inputs.perturb, self.inputs.seed
