@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aiida_mtp.core._arrays import as_column, or_nan, reduced_formula, stacked, strings
 from aiida_mtp.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -131,19 +131,19 @@ class StructureBatch:
         n_atoms = int(first_atom[-1])
         return cls(
             species=tuple(species),
-            types=_stack(types, (n_atoms,), np.int16),
-            positions=_stack(positions, (n_atoms, 3), np.float64),
+            types=stacked(types, (n_atoms,), np.int16),
+            positions=stacked(positions, (n_atoms, 3), np.float64),
             cells=np.asarray(cells, dtype=np.float64).reshape(n, 3, 3),
             first_atom=first_atom,
-            ids=_strings([str(i) for i in range(n)] if ids is None else ids),
-            origins=_strings([''] * n if origins is None else origins),
-            status=_strings([NEW] * n if status is None else status),
-            energies=_or_nan(energies, (n,)),
+            ids=strings([str(i) for i in range(n)] if ids is None else ids),
+            origins=strings([''] * n if origins is None else origins),
+            status=strings([NEW] * n if status is None else status),
+            energies=or_nan(energies, (n,)),
             forces=np.full((n_atoms, 3), np.nan)
             if forces is None
-            else _stack(forces, (n_atoms, 3), np.float64),
-            stresses=_or_nan(stresses, (n, 6)),
-            columns={name: _column(values) for name, values in (columns or {}).items()},
+            else stacked(forces, (n_atoms, 3), np.float64),
+            stresses=or_nan(stresses, (n, 6)),
+            columns={name: as_column(values) for name, values in (columns or {}).items()},
         )
 
     @classmethod
@@ -254,7 +254,7 @@ class StructureBatch:
     def formulas(self) -> list[str]:
         """Reduced formula of each structure, the species in alphabetical order."""
         order = np.argsort(self.species)
-        return [_formula(self.species, order, row) for row in self.compositions]
+        return [reduced_formula(self.species, order, row) for row in self.compositions]
 
     def atoms_of(self, index: int) -> slice:
         """Return the rows of one structure in the per-atom arrays."""
@@ -264,7 +264,7 @@ class StructureBatch:
         """Return a column, or one filled with `default` if there is none of that name."""
         if name in self.columns:
             return self.columns[name]
-        return _column([default] * len(self))
+        return as_column([default] * len(self))
 
     def index_of(self, structure_id: str) -> int:
         """Return the row of the structure with this id.
@@ -312,7 +312,7 @@ class StructureBatch:
 
     def with_columns(self, **columns: Any) -> StructureBatch:
         """Return a copy with these columns added or replaced."""
-        new = {name: _column(values) for name, values in columns.items()}
+        new = {name: as_column(values) for name, values in columns.items()}
         return replace(self, columns={**self.columns, **new})
 
     def with_species(self, species: Sequence[str]) -> StructureBatch:
@@ -389,44 +389,8 @@ class StructureBatch:
         return atoms
 
 
-def _stack(parts: Sequence[ArrayLike], shape: tuple[int, ...], dtype: Any) -> Any:
-    """Join per-structure arrays along the atoms."""
-    arrays = [np.asarray(part, dtype=dtype).reshape(-1, *shape[1:]) for part in parts]
-    return np.concatenate(arrays) if arrays else np.empty(shape, dtype)
-
-
-def _or_nan(values: ArrayLike | None, shape: tuple[int, ...]) -> Floats:
-    if values is None:
-        return np.full(shape, np.nan)
-    return np.asarray(values, dtype=np.float64).reshape(shape)
-
-
-def _strings(values: Sequence[str]) -> Strings:
-    array = np.empty(len(values), dtype=object)
-    array[:] = [str(value) for value in values]
-    return array
-
-
-def _column(values: Any) -> Column:
-    """Return an array of numbers, or of Python strings."""
-    array = np.asarray(values)
-    return _strings(list(values)) if array.dtype.kind in 'USO' else array
-
-
 def _joined_column(name: str, batches: Sequence[StructureBatch]) -> Column:
     """Join one column of several batches; where it is absent: '' for strings, NaN for numbers."""
     kinds = {batch.columns[name].dtype.kind for batch in batches if name in batch.columns}
     blank: float | str = '' if 'O' in kinds else np.nan
     return np.concatenate([batch.column(name, blank) for batch in batches])
-
-
-def _formula(species: Sequence[str], order: Ints, counts: Ints) -> str:
-    divisor = int(np.gcd.reduce(counts)) or 1
-    parts = [(species[i], int(counts[i]) // divisor) for i in order if counts[i]]
-    return ''.join(name + (str(n) if n > 1 else '') for name, n in parts)
-
-
-def chunks(n: int, size: int) -> Iterator[slice]:
-    """Cut ``range(n)`` into slices of at most `size`, in order."""
-    edges = [*range(0, n, size), n]
-    return (slice(a, b) for a, b in pairwise(edges) if b > a)
