@@ -1,0 +1,140 @@
+"""What a relaxation is to reach, when it stops, and why it stopped."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from aiida_mtp.core.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class StopReason(StrEnum):
+    """Why the relaxation of a structure ended; its status thereafter."""
+
+    CONVERGED = 'converged'
+    EXTRAPOLATING = 'extrapolating'
+    MAX_STEPS = 'max_steps'
+    MIN_DIST = 'min_dist'
+    VOLUME = 'volume'
+    NOT_FINITE = 'not_finite'
+    UNKNOWN_SPECIES = 'unknown_species'
+
+
+@dataclass(frozen=True)
+class RelaxSettings:
+    """Settings of the relaxation of cell and positions.
+
+    Parameters
+    ----------
+    fmax
+        Converged when no atom feels a larger force, eV/Å …
+    smax
+        … and no component of stress plus pressure is larger, eV/Å³.
+    pressure
+        External pressure, eV/Å³.
+    max_steps
+        Most evaluations of the potential for one structure.
+    max_step
+        Largest displacement of an atom or of a cell vector in one step, Å.
+    threshold_save
+        A frame with a larger extrapolation grade is a candidate for labelling.
+    threshold_break
+        At a larger extrapolation grade the relaxation stops as extrapolating.
+    min_dist
+        It stops when two atoms come closer than this, Å; by default 0.7 of the potential's own.
+    min_volume, max_volume
+        It stops when the volume leaves this range, in units of the one it started from.
+    scan_volume
+        Start from the volume of lowest energy, not from the one given.
+    scan_min, scan_max
+        Range of that scan, in units of the given volume.
+    scan_points
+        Its number of points.
+    """
+
+    fmax: float = 1e-3
+    smax: float = 1e-4
+    pressure: float = 0.0
+    max_steps: int = 300
+    max_step: float = 0.2
+    threshold_save: float = 2.1
+    threshold_break: float = 10.0
+    min_dist: float | None = None
+    min_volume: float = 0.4
+    max_volume: float = 2.5
+    scan_volume: bool = False
+    scan_min: float = 0.7
+    scan_max: float = 1.5
+    scan_points: int = 17
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name == 'min_dist' and value is None:
+                continue
+            if field.name == 'scan_volume':
+                if not isinstance(value, bool):
+                    raise InputError(f'relaxation setting scan_volume={value!r}: not true or false')
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+                raise InputError(f'relaxation setting {field.name}={value!r}: not a number')
+        for name in ('max_steps', 'scan_points'):
+            if getattr(self, name) != int(getattr(self, name)):
+                raise InputError(f'relaxation setting {name}={getattr(self, name)}: not an integer')
+        ordered = {
+            'fmax': 0 < self.fmax,
+            'smax': 0 < self.smax,
+            'max_steps': self.max_steps >= 1,
+            'max_step': 0 < self.max_step <= 1,
+            'threshold_save': self.threshold_save > 0,
+            'threshold_break': self.threshold_break >= self.threshold_save,
+            'min_dist': self.min_dist is None or self.min_dist >= 0,
+            'min_volume': 0 < self.min_volume < 1,
+            'max_volume': self.max_volume > 1,
+            'scan_min': 0 < self.scan_min < 1,
+            'scan_max': self.scan_max > 1,
+            'scan_points': self.scan_points >= 3,
+        }
+        limits = {
+            'max_step': 'between 0 and 1 Å',
+            'threshold_break': 'not below threshold_save',
+            'min_dist': 'not negative',
+            'min_volume': 'between 0 and 1',
+            'max_volume': 'above 1',
+            'scan_min': 'between 0 and 1',
+            'scan_max': 'above 1',
+            'scan_points': 'at least 3',
+            'max_steps': 'at least 1',
+        }
+        for name, is_valid in ordered.items():
+            if not is_valid:
+                limit = limits.get(name, 'positive')
+                value = getattr(self, name)
+                raise InputError(f'relaxation setting {name}={value}: it must be {limit}')
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> RelaxSettings:
+        """Make settings of a mapping such as a JSON file holds.
+
+        Raises
+        ------
+        InputError
+            If a name is unknown or a value makes no sense.
+        """
+        names = [field.name for field in fields(cls)]
+        unknown = sorted(set(values) - set(names))
+        if unknown:
+            raise InputError(
+                f'unknown relaxation setting {", ".join(unknown)}; known: {", ".join(names)}'
+            )
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as a mapping, by name."""
+        return asdict(self)
