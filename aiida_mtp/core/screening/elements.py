@@ -10,6 +10,8 @@ from aiida_mtp.core.structures import StructureBatch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ase import Atoms
+
 PARENTS = ('fcc', 'bcc', 'hcp')
 
 
@@ -42,13 +44,13 @@ def elemental_structures(elements: Sequence[str]) -> StructureBatch:
     return StructureBatch.from_ase(atoms, species=list(elements), ids=ids, origins=origins)
 
 
-def _structures_of(symbol: str) -> list[tuple[str, object]]:
+def _structures_of(symbol: str) -> list[tuple[str, Atoms]]:
     from ase.build import bulk
     from ase.data import atomic_numbers, covalent_radii, reference_states
 
     known = reference_states[atomic_numbers[symbol]] or {}
     try:
-        return [(known['symmetry'], bulk(symbol))]
+        return [(str(known['symmetry']), bulk(symbol))]
     except (KeyError, ValueError, RuntimeError, NotImplementedError):
         pass  # ASE says so for elements it has no crystal for
     radius = float(covalent_radii[atomic_numbers[symbol]])
