@@ -1,4 +1,4 @@
-"""Structures from and to files, the format by suffix."""
+"""Structures in files; the suffix of a name tells the format."""
 
 from __future__ import annotations
 
@@ -6,74 +6,108 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiida_mtp.core.errors import InputError
-from aiida_mtp.core.files.cfg import read_cfg, write_cfg
-from aiida_mtp.core.files.crystal import read_crystal, write_cif, write_poscar
-from aiida_mtp.core.files.extxyz import read_extxyz, write_extxyz
-from aiida_mtp.core.files.parquet import read_parquet, write_parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    import os
+    from collections.abc import Sequence
 
     from aiida_mtp.core.structures import StructureBatch
 
-_READERS: dict[str, Callable[..., StructureBatch]] = {
-    '.cfg': read_cfg,
-    '.xyz': read_extxyz,
-    '.extxyz': read_extxyz,
-    '.cif': read_crystal,
-    '.vasp': read_crystal,
-}
-_WRITERS: dict[str, Callable[[Path, StructureBatch], None]] = {
-    '.parquet': write_parquet,
-    '.cfg': write_cfg,
-    '.xyz': write_extxyz,
-    '.extxyz': write_extxyz,
-    '.cif': write_cif,
-    '.vasp': write_poscar,
-}
+KNOWN = '.parquet, .cfg, .xyz, .extxyz, .cif, .vasp, POSCAR*, CONTCAR*'
 
 
-def read_structures(path: str | Path, species: Sequence[str] | None = None) -> StructureBatch:
-    """Read a file of structures.
+def read_structures(
+    path: str | os.PathLike[str], species: Sequence[str] | None = None
+) -> StructureBatch:
+    """Read every structure of a file.
 
     Parameters
     ----------
     path
-        ``.parquet``, ``.cfg`` (MLIP), ``.xyz``/``.extxyz``, ``.cif``, ``.vasp``/``POSCAR``.
+        Its name tells the format: ``.parquet``, ``.cfg`` (MLIP), ``.xyz``, ``.extxyz``, ``.cif``,
+        ``.vasp``, ``POSCAR…``, ``CONTCAR…``.
     species
-        The species and their order; names for the nameless types of a ``.cfg``.
+        The list of species in which the types of the batch count. For a ``.cfg`` file, which has
+        no names, these are the names of its types; by default ``type0``, ``type1`` …
 
     Raises
     ------
     InputError
-        If the file cannot be read; the message names it and says why.
+        If the file cannot be understood.
+    OSError
+        If it cannot be read.
     """
-    suffix = _suffix(path)
-    if suffix == '.parquet':
+    path = Path(path)
+    kind = _kind(path)
+    if kind == 'cfg':
+        from aiida_mtp.core.files.cfg import read_cfg
+
+        return read_cfg(path, species)
+    if kind == 'parquet':
+        from aiida_mtp.core.files.parquet import read_parquet
+
         batch = read_parquet(path)
-        if not species:
-            return batch
-        nameless = all(name.startswith('type') for name in batch.species)
-        return batch.renamed(species) if nameless else batch.with_species(species)
-    if suffix not in _READERS:
-        raise InputError(f'{path}: unknown suffix; known are .parquet, {", ".join(_READERS)}')
-    return _READERS[suffix](path, species)
+    elif kind == 'extxyz':
+        from aiida_mtp.core.files.extxyz import read_extxyz
+
+        batch = read_extxyz(path)
+    elif kind == 'cif':
+        from aiida_mtp.core.files.crystal import read_cif
+
+        batch = read_cif(path)
+    else:
+        from aiida_mtp.core.files.crystal import read_poscar
+
+        batch = read_poscar(path)
+    if species is None:
+        return batch
+    try:
+        return batch.with_species(species)
+    except InputError as error:
+        raise InputError(f'{path}: {error}') from None
 
 
-def write_structures(path: str | Path, batch: StructureBatch) -> None:
-    """Write a file of structures, whole or not at all.
+def write_structures(path: str | os.PathLike[str], batch: StructureBatch) -> None:
+    """Write a batch, whole or not at all; the name tells the format as for reading.
+
+    Parquet keeps everything; ``.cfg`` has no names of species, ``.xyz`` eight decimals, and both
+    write columns as text; ``.cif`` and POSCAR hold cells and positions alone.
 
     Raises
     ------
     InputError
-        If the suffix is unknown, or the format cannot hold the batch.
+        If the format cannot hold the batch.
+    OSError
+        If the file cannot be written.
     """
-    suffix = _suffix(path)
-    if suffix not in _WRITERS:
-        raise InputError(f'{path}: unknown suffix; known are {", ".join(_WRITERS)}')
-    _WRITERS[suffix](Path(path), batch)
+    path = Path(path)
+    kind = _kind(path)
+    if kind == 'parquet':
+        from aiida_mtp.core.files.parquet import write_parquet as write
+    elif kind == 'cfg':
+        from aiida_mtp.core.files.cfg import write_cfg as write
+    elif kind == 'extxyz':
+        from aiida_mtp.core.files.extxyz import write_extxyz as write
+    elif kind == 'cif':
+        from aiida_mtp.core.files.crystal import write_cif as write
+    else:
+        from aiida_mtp.core.files.crystal import write_poscar as write
+    write(path, batch)
 
 
-def _suffix(path: str | Path) -> str:
-    name = Path(path).name
-    return '.vasp' if name.startswith(('POSCAR', 'CONTCAR')) else Path(path).suffix.lower()
+def _kind(path: Path) -> str:
+    """Return the format a name stands for."""
+    suffixes = {
+        '.parquet': 'parquet',
+        '.cfg': 'cfg',
+        '.xyz': 'extxyz',
+        '.extxyz': 'extxyz',
+        '.cif': 'cif',
+        '.vasp': 'poscar',
+    }
+    kind = suffixes.get(path.suffix.lower())
+    if kind is None and path.name.upper().startswith(('POSCAR', 'CONTCAR')):
+        kind = 'poscar'
+    if kind is None:
+        raise InputError(f'{path}: the name tells no format of structures; known: {KNOWN}')
+    return kind

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Files that are there whole or not at all."""
 
 from __future__ import annotations
 
@@ -7,22 +7,31 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aiida_mtp.core.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 @contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` that takes its place if all goes well.
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside `path` that takes its name when the block succeeds.
 
-    Whatever is raised in the block, a full disk included, leaves an earlier file as it was and
-    nothing half-written behind.
+    When the block raises, the temporary file is removed and what stood at `path` is left as it
+    was.
+
+    Raises
+    ------
+    InputError
+        If `path` is there but no regular file: a rename would replace a device or a folder.
     """
-    target = Path(path)
-    # the suffix stays last: writers choose the format by it
-    temporary = target.with_name(f'.{target.stem}.{os.getpid()}.partial{target.suffix}')
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise InputError(f'{path} is not a regular file; choose another name for the output')
+    # A name of this process: two that write the same file do not disturb each other.
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
         yield temporary
-        temporary.replace(target)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -1,91 +1,139 @@
-"""CIF and POSCAR: one crystal a file, through pymatgen."""
+"""Formats of crystallography that hold cells and positions alone: CIF and POSCAR."""
 
 from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.files.atomic import atomic_path
 from aiida_mtp.core.structures import StructureBatch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import os
 
-    from pymatgen.core.structure import Structure
+    from ase import Atoms
 
 
-def read_crystal(path: str | Path, species: Sequence[str] | None = None) -> StructureBatch:
-    """Read one crystal; its id is the name of the file.
+def read_cif(path: str | os.PathLike[str]) -> StructureBatch:
+    """Read the crystals of a CIF, one per data block.
 
     Raises
     ------
     InputError
-        If the file is not readable, or a site is partly occupied.
+        If it is malformed or a site is only partly or not uniquely occupied.
     """
-    structure = _structure(Path(path))
-    for site in structure:
-        if not site.is_ordered:
-            where = ', '.join(f'{x:.3f}' for x in site.frac_coords)
-            raise InputError(
-                f'{path}: the site at {where} is partly occupied ({site.species_string}); '
-                'give an ordered structure'
-            )
-    symbols = [site.specie.symbol for site in structure]
-    names = tuple(species) if species else tuple(sorted(set(symbols)))
-    strange = sorted(set(symbols) - set(names))
-    if strange:
-        raise InputError(f'{path}: species {", ".join(strange)} not among {", ".join(names)}')
-    return StructureBatch.build(
-        names,
-        [[names.index(symbol) for symbol in symbols]],
-        [structure.cart_coords],
-        np.array([structure.lattice.matrix]),
-        ids=[Path(path).name.removesuffix('.cif').removesuffix('.vasp')],
-        origins=[f'file {Path(path).name}'],
-    )
-
-
-def _structure(path: Path) -> Structure:
+    from pymatgen.io.ase import AseAtomsAdaptor
     from pymatgen.io.cif import CifParser
-    from pymatgen.io.vasp.inputs import Poscar
 
+    text = Path(path).read_text(encoding='utf-8', errors='replace')
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # pymatgen's remarks on roundings of a CIF
-            if path.suffix == '.cif':
-                return CifParser(path, occupancy_tolerance=1.05).parse_structures(primitive=True)[0]
-            return Poscar.from_str(path.read_text(encoding='utf-8')).structure
-    except (ValueError, KeyError, IndexError, AssertionError, OSError) as error:
-        missing = isinstance(error, FileNotFoundError)
-        why = 'no such file' if missing else (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f'{path}: not a readable crystal ({why})') from None
+            warnings.simplefilter('ignore')  # on rounded coordinates, mostly
+            # A tolerance that lets every occupancy pass: it is judged below, where it has a name.
+            parser = CifParser.from_str(text, occupancy_tolerance=100.0)
+            structures = parser.parse_structures(primitive=False, check_occu=False)
+    # What pymatgen raises on files that are no CIF.
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        reason = str(error).split('\n', 1)[0]
+        raise InputError(f'{path}: no crystal found in this CIF ({reason})') from None
+    for structure in structures:
+        for site in structure:
+            if not site.is_ordered:
+                where = ', '.join(f'{x:.4g}' for x in site.frac_coords)
+                raise InputError(
+                    f'{path}: the site at ({where}) is occupied by {site.species_string}; only '
+                    'ordered structures can be used'
+                )
+    for structure in structures:
+        structure.remove_oxidation_states()
+    return _batch(path, [AseAtomsAdaptor.get_atoms(s, msonable=False) for s in structures])
 
 
-def write_poscar(path: str | Path, batch: StructureBatch) -> None:
-    """Write the one structure of a batch.
+def read_poscar(path: str | os.PathLike[str]) -> StructureBatch:
+    """Read the crystal of a POSCAR or CONTCAR.
 
     Raises
     ------
     InputError
-        If there is not exactly one.
+        If it is malformed or does not name its elements.
     """
-    from ase.io import write
+    from ase.io.vasp import read_vasp
+
+    with Path(path).open(encoding='utf-8', errors='replace') as file:
+        try:
+            atoms = read_vasp(file)
+        # What ASE raises on lines that are no POSCAR.
+        except (ValueError, KeyError, IndexError, TypeError, RuntimeError) as error:
+            reason = str(error).split('\n', 1)[0]
+            raise InputError(f'{path}: not a POSCAR with named elements ({reason})') from None
+    return _batch(path, [atoms])
+
+
+def write_cif(path: str | os.PathLike[str], batch: StructureBatch) -> None:
+    """Write crystals without symmetry, one data block each; labels and orientation are lost.
+
+    Raises
+    ------
+    InputError
+        If a species is no chemical element.
+    """
+    images = _images(path, batch)
+    with atomic_path(path) as temporary, temporary.open('w', encoding='utf-8') as file:
+        for index, atoms in enumerate(images):
+            file.write(_cif_block(f'{index}_{batch.ids[index]}', atoms))
+
+
+def write_poscar(path: str | os.PathLike[str], batch: StructureBatch) -> None:
+    """Write one crystal as a POSCAR; labels are lost.
+
+    Raises
+    ------
+    InputError
+        If there is not exactly one, or a species is no chemical element.
+    """
+    from ase.io.vasp import write_vasp
 
     if len(batch) != 1:
-        raise InputError(f'{path}: holds one structure, but there are {len(batch)}; use .parquet')
-    with atomic_path(path) as temporary:
-        write(temporary, batch.to_ase(0), format='vasp', direct=True, sort=True)
+        raise InputError(f'{path}: a POSCAR holds one structure, not {len(batch)}; use .cif')
+    (atoms,) = _images(path, batch)
+    with atomic_path(path) as temporary, temporary.open('w', encoding='utf-8') as file:
+        write_vasp(file, atoms, direct=True)
 
 
-def write_cif(path: str | Path, batch: StructureBatch) -> None:
-    """Write the one structure of a batch, as `write_poscar` does."""
-    from ase.io import write
+def _images(path: Any, batch: StructureBatch) -> list[Atoms]:
+    """Return the structures as ASE knows them."""
+    try:
+        return [batch.to_ase(index) for index in range(len(batch))]
+    except InputError as error:
+        raise InputError(f'{path}: {error}') from None
 
-    if len(batch) != 1:
-        raise InputError(f'{path}: holds one structure, but there are {len(batch)}; use .parquet')
-    with atomic_path(path) as temporary:
-        write(temporary, batch.to_ase(0), format='cif')
+
+def _cif_block(name: str, atoms: Atoms) -> str:
+    """Return a crystal as a data block of CIF, with all digits."""
+    keys = [f'length_{x}' for x in 'abc'] + [f'angle_{x}' for x in ('alpha', 'beta', 'gamma')]
+    lines = ['data_' + ''.join(c if c.isascii() and c.isprintable() else '_' for c in name)]
+    lines[0] = '_'.join(lines[0].split())
+    lines += [
+        f'_cell_{key} {float(x)!r}' for key, x in zip(keys, atoms.cell.cellpar(), strict=True)
+    ]
+    lines += ["_symmetry_space_group_name_H-M 'P 1'", '_symmetry_Int_Tables_number 1']
+    lines += ['loop_', '_symmetry_equiv_pos_as_xyz', "'x, y, z'"]
+    lines += ['loop_', '_atom_site_label', '_atom_site_type_symbol']
+    lines += [f'_atom_site_fract_{x}' for x in 'xyz'] + ['_atom_site_occupancy']
+    scaled = atoms.cell.scaled_positions(atoms.positions)
+    for number, (symbol, site) in enumerate(zip(atoms.symbols, scaled, strict=True), 1):
+        x, y, z = (float(value) for value in site)
+        lines.append(f'{symbol}{number} {symbol} {x!r} {y!r} {z!r} 1')
+    return '\n'.join([*lines, '', ''])
+
+
+def _batch(path: Any, images: list[Atoms]) -> StructureBatch:
+    """Return crystals as a batch, each named after the file."""
+    stem = Path(path).stem if Path(path).suffix else Path(path).name
+    ids = [stem] if len(images) == 1 else [f'{stem}-{index}' for index in range(len(images))]
+    try:
+        return StructureBatch.from_ase(images, ids=ids)
+    except InputError as error:
+        raise InputError(f'{path}: {error}') from None

@@ -2,93 +2,122 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aiida_mtp.core._arrays import as_column
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.files.atomic import atomic_path
+from aiida_mtp.core.files.names import column_name
 from aiida_mtp.core.structures import NEW, StructureBatch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    import os
+
+    from ase import Atoms
+
+_ROWS = {'id': 'ids', 'origin': 'origins', 'status': 'status'}
+_VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])
 
 
-_RESERVED = {'id', 'origin', 'status', 'energy', 'stress', 'virial', 'forces', 'magmom'}
+def read_extxyz(path: str | os.PathLike[str]) -> StructureBatch:
+    """Read structures, their labels, and the numbers and words of their comment lines.
 
-
-def read_extxyz(path: str | Path, species: Sequence[str] | None = None) -> StructureBatch:
-    """Read all frames, with energy, forces and stress where they are given.
+    A `virial` (−V σ, eV) is read as the stress where there is no `stress`.
 
     Raises
     ------
     InputError
-        If the file is not one, or a frame is not periodic.
+        If the file is malformed or a structure is not a crystal.
     """
-    from ase.io import read
+    from ase.io.extxyz import XYZError, read_xyz
 
+    with Path(path).open(encoding='utf-8', errors='replace') as file:
+        try:
+            images = list(read_xyz(file, slice(None)))
+        # What ASE raises on lines that are not extended XYZ.
+        except (XYZError, ValueError, KeyError, IndexError, TypeError, StopIteration) as error:
+            reason = str(error).split('\n', 1)[0]
+            raise InputError(f'{path}: not extended XYZ ({reason})') from None
+    rows: dict[str, Any] = {}
+    for key, name in _ROWS.items():
+        values = [str(atoms.info.pop(key, '')) for atoms in images]
+        if all(values):
+            rows[name] = values
+    stresses = [_stress(atoms) for atoms in images]
     try:
-        frames: Any = read(path, index=':', format='extxyz')
-    except (ValueError, KeyError, IndexError, OSError, RuntimeError) as error:
-        why = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f'{path}: not a readable extended XYZ file ({why})') from None
-    infos = [frame.info for frame in frames]
-    try:
-        batch = StructureBatch.from_ase(
-            frames,
-            species,
-            ids=[str(info.get('id', i)) for i, info in enumerate(infos)],
-            origins=[str(info.get('origin', '')) for info in infos],
-            status=[str(info.get('status', NEW)) for info in infos],
+        return StructureBatch.from_ase(
+            images,
+            energies=[_result(atoms, 'energy', ()) for atoms in images],
+            forces=[_result(atoms, 'forces', (len(atoms), 3)) for atoms in images],
+            stresses=stresses,
+            columns=_columns(images),
+            **rows,
         )
     except InputError as error:
         raise InputError(f'{path}: {error}') from None
-    labels = [_labels(frame) for frame in frames]
-    return batch.replaced(
-        energies=np.array([label[0] for label in labels], dtype=np.float64),
-        forces=np.concatenate([label[1] for label in labels]).reshape(-1, 3),
-        stresses=np.array([label[2] for label in labels]).reshape(-1, 6),
-        columns=_scalar_columns(infos),
-    )
 
 
-def _labels(frame: Any) -> tuple[float, Any, Any]:
-    results = frame.calc.results if frame.calc else {}
-    energy = results.get('energy', frame.info.get('energy', np.nan))
-    forces = results.get('forces', np.full((len(frame), 3), np.nan))
-    stress = results.get('stress', np.full(6, np.nan))
-    return float(energy), np.asarray(forces), np.asarray(stress)
+def write_extxyz(path: str | os.PathLike[str], batch: StructureBatch) -> None:
+    """Write structures with labels and columns.
+
+    Raises
+    ------
+    InputError
+        If a species is no chemical element.
+    """
+    from ase.io.extxyz import write_xyz
+
+    try:
+        images = [_image(batch, index) for index in range(len(batch))]
+    except InputError as error:
+        raise InputError(f'{path}: {error}') from None
+    with atomic_path(path) as temporary, temporary.open('w', encoding='utf-8') as file:
+        write_xyz(file, images)
 
 
-def _scalar_columns(infos: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what every frame carries as one number or one word."""
+def _image(batch: StructureBatch, index: int) -> Atoms:
+    """Return a structure with everything known of it."""
+    atoms = batch.to_ase(index)
+    atoms.info['origin'] = str(batch.origins[index])
+    atoms.info['status'] = str(batch.status[index])
+    atoms.info.update({name: column[index] for name, column in batch.columns.items()})
+    atoms.info = {key: value for key, value in atoms.info.items() if not _is_blank(value)}
+    return atoms
+
+
+def _is_blank(value: Any) -> bool:
+    """Whether a value says nothing."""
+    return value in ('', NEW) if isinstance(value, str) else bool(np.isnan(value))
+
+
+def _result(atoms: Atoms, name: str, shape: tuple[int, ...]) -> Any:
+    """Return a label, or NaN."""
+    results = {} if atoms.calc is None else atoms.calc.results
+    return np.asarray(results.get(name, np.full(shape, np.nan)), dtype=np.float64)
+
+
+def _stress(atoms: Atoms) -> Any:
+    """Return the stress, shape (6,)."""
+    stress = _result(atoms, 'stress', (6,))
+    virial = atoms.info.pop('virial', None)
+    if np.isfinite(stress).all() or np.size(virial) != 9:
+        return stress
+    tensor = np.asarray(virial, dtype=np.float64).reshape(3, 3)
+    return -tensor[_VOIGT] / abs(atoms.cell.volume)
+
+
+def _columns(images: list[Atoms]) -> dict[str, Any]:
+    """Return a column for every number or word of the comment lines."""
     columns: dict[str, Any] = {}
-    for name in sorted(set.intersection(*(set(info) for info in infos)) if infos else ()):
-        values = [info[name] for info in infos]
-        if name in _RESERVED:
-            continue
-        if all(isinstance(v, (int, float, np.integer, np.floating)) for v in values):
-            columns[name] = np.array(values, dtype=np.float64)
-        elif all(isinstance(v, str) for v in values):
-            columns[name] = as_column(values)
+    for key in dict.fromkeys(key for atoms in images for key in atoms.info):
+        values = [atoms.info.get(key) for atoms in images]
+        known = [value for value in values if value is not None]
+        if all(isinstance(v, (int, float, np.number)) and not isinstance(v, bool) for v in known):
+            columns[column_name(key)] = np.array(
+                [np.nan if value is None else value for value in values], dtype=np.float64
+            )
+        elif all(np.ndim(value) == 0 for value in known):
+            columns[column_name(key)] = ['' if value is None else str(value) for value in values]
     return columns
-
-
-def write_extxyz(path: str | Path, batch: StructureBatch) -> None:
-    """Write all structures with their labels and columns."""
-    from ase.io import write
-
-    frames = []
-    for index in range(len(batch)):
-        atoms = batch.to_ase(index)
-        atoms.info.update(origin=batch.origins[index], status=batch.status[index])
-        for name, column in batch.columns.items():
-            atoms.info[name] = column[index]
-        frames.append(atoms)
-    with atomic_path(path) as temporary:
-        if frames:
-            write(temporary, frames, format='extxyz')
-        else:
-            temporary.touch()

@@ -1,0 +1,14 @@
+"""Names of what a batch holds, as files spell them."""
+
+FIELDS = ('id', 'origin', 'status', 'types', 'positions', 'cell', 'energy', 'forces', 'stress')
+"""What every structure has; no column can bear one of these names."""
+
+NUMBERS = frozenset(
+    {'grade', 'n_steps', 'magnetic_moment', 'formation_energy', 'e_above_hull', 'seconds'}
+)
+"""Columns of numbers, also where a format writes everything as text."""
+
+
+def column_name(name: str) -> str:
+    """Return the name of the column for a value a foreign file calls `name`."""
+    return f'{name}_' if name in FIELDS else name
