@@ -38,7 +38,9 @@ def take_unfinished(structures: StructureSetData, **labels: StructureSetData) ->
     rows, found = _best_rows(labels)
     status = StructureBatch.concatenate([batch for batch, _ in found]).status
     batch = structures.get_batch()
-    rest = [i for i, key in enumerate(batch.ids) if key not in rows or status[rows[key]] == 'unfinished']
+    rest = [
+        i for i, key in enumerate(batch.ids) if key not in rows or status[rows[key]] == 'unfinished'
+    ]
     return StructureSetData.from_batch(batch.take(rest))
 
 

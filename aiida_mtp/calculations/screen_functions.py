@@ -6,7 +6,10 @@ import numpy as np
 from aiida.engine import calcfunction
 from aiida.orm import Dict, List
 
+from aiida_mtp.calculations.set_functions import DONE, refuse_mixed_settings
 from aiida_mtp.core.screening.elements import elemental_structures as structures_of_elements
+from aiida_mtp.core.screening.hull import hull_of
+from aiida_mtp.core.structures import StructureBatch
 from aiida_mtp.data.structures import StructureSetData
 
 
@@ -29,3 +32,46 @@ def prototype_spec(elements: List, prototypes: Dict, references: StructureSetDat
     return Dict(
         {**prototypes.get_dict(), 'elements': elements.get_list(), 'atomic_volumes': volumes}
     )
+
+
+@calcfunction
+def build_hull(
+    references: StructureSetData, final: StructureSetData | None = None
+) -> StructureSetData:
+    """Return all that DFT relaxed, with formation energies and distances from their hull (eV/atom).
+
+    What DFT could not relax stays in the set with its reason, and has neither.
+    """
+    sets = [references] if final is None else [references, final]
+    batch = StructureBatch.concatenate([one.get_batch() for one in sets])
+    refuse_mixed_settings(batch)
+    done = np.flatnonzero(batch.status == DONE)
+    found = hull_of(batch.take(done))
+    formation_energy = np.full(len(batch), np.nan)
+    e_above_hull = np.full(len(batch), np.nan)
+    formation_energy[done] = found.formation_energies
+    e_above_hull[done] = found.e_above_hull
+    return StructureSetData.from_batch(
+        batch.with_columns(formation_energy=formation_energy, e_above_hull=e_above_hull)
+    )
+
+
+@calcfunction
+def stable_phases(hull: StructureSetData) -> Dict:
+    """Return the phases on a hull: formula, id, energies (eV/atom) and volume (Å³/atom)."""
+    batch = hull.get_batch()
+    done = np.flatnonzero(batch.status == DONE)
+    rows = done[hull_of(batch.take(done)).stable]
+    formulas = batch.formulas
+    phases = [
+        {
+            'formula': formulas[row],
+            'id': str(batch.ids[row]),
+            'formation_energy': float(batch.columns['formation_energy'][row]),
+            'energy_per_atom': float(batch.energies_per_atom[row]),
+            'volume_per_atom': float(batch.volumes[row] / batch.n_atoms[row]),
+            'process': str(batch.column('label_process', '')[row]),
+        }
+        for row in rows
+    ]
+    return Dict({'phases': phases})

@@ -28,18 +28,14 @@ def untrained_potential(
 
 
 @calcfunction
-def perturb_structures(
-    structures: StructureSetData, settings: Dict, seed: Int
-) -> StructureSetData:
+def perturb_structures(structures: StructureSetData, settings: Dict, seed: Int) -> StructureSetData:
     """Return strained and rattled copies: what the initial training set is selected from."""
     chosen = PerturbationSettings.from_mapping(settings.get_dict())
     return StructureSetData.from_batch(perturbed(structures.get_batch(), chosen, seed.value))
 
 
 @calcfunction
-def restart_structures(
-    structures: StructureSetData, relaxed: StructureSetData
-) -> StructureSetData:
+def restart_structures(structures: StructureSetData, relaxed: StructureSetData) -> StructureSetData:
     """Return where the next relaxations begin.
 
     What converged goes on from where it is; all else starts again from `structures`, for a

@@ -7,7 +7,8 @@ from typing import Any
 from aiida.engine import ExitCode, ToContext, WorkChain, while_
 from aiida.orm import AbstractCode, Dict, Int, ProcessNode, Str, to_aiida_type
 
-from aiida_mtp.calculations.functions import collect_labels, split_structures, take_unfinished
+from aiida_mtp.calculations.label_functions import collect_labels, take_unfinished
+from aiida_mtp.calculations.set_functions import split_structures
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.data.structures import StructureSetData
 from aiida_mtp.workchains.backends import BACKENDS, DftBackend

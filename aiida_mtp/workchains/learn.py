@@ -8,12 +8,14 @@ from aiida.engine import ExitCode, ToContext, WorkChain, append_, if_, while_
 from aiida.orm import AbstractCode, Dict, Float, Int, to_aiida_type
 from aiida.plugins import CalculationFactory
 
-from aiida_mtp.calculations.functions import (
+from aiida_mtp.calculations.set_functions import (
     append_labels,
     merge_structures,
+    split_structures,
+)
+from aiida_mtp.calculations.stage_functions import (
     perturb_structures,
     restart_structures,
-    split_structures,
     summarise_stage,
     untrained_potential,
 )

@@ -8,15 +8,14 @@ from aiida.engine import ExitCode, ToContext, WorkChain, if_
 from aiida.orm import Dict, List, Str, to_aiida_type
 from aiida.plugins import CalculationFactory
 
-from aiida_mtp.calculations.functions import (
+from aiida_mtp.calculations.screen_functions import (
     build_hull,
     elemental_structures,
-    extract_structure,
     prototype_spec,
     retain_structures,
     stable_phases,
-    take_unreferenced,
 )
+from aiida_mtp.calculations.set_functions import extract_structure, take_unreferenced
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.data.structures import StructureSetData
 from aiida_mtp.workchains.label import MtpLabelWorkChain, failure, validate_dft

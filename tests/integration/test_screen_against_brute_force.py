@@ -6,7 +6,7 @@ from aiida.engine import run_get_node
 from aiida.manage.caching import enable_caching
 from aiida.orm import CalcJobNode, ProcessNode, QueryBuilder, Str
 
-from aiida_mtp.calculations.functions import build_hull
+from aiida_mtp.calculations.screen_functions import build_hull
 from aiida_mtp.workchains.label import MtpLabelWorkChain
 from aiida_mtp.workchains.screen import MtpScreenWorkChain
 

@@ -1,0 +1,71 @@
+"""Relaxation of one shard of structures with a potential."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aiida.orm import Dict, to_aiida_type
+
+from aiida_mtp.calculations.base import (
+    CANDIDATES,
+    OUTPUT,
+    REPORT,
+    SETTINGS,
+    STRUCTURES,
+    EngineCalculation,
+    add_json,
+    add_potential,
+    add_structures,
+    checked_by,
+    not_empty,
+)
+from aiida_mtp.core.relax.settings import RelaxSettings
+from aiida_mtp.data.potential import MtpPotentialData
+from aiida_mtp.data.structures import StructureSetData
+
+if TYPE_CHECKING:
+    from aiida.common import CalcInfo
+    from aiida.common.folders import Folder
+
+
+class MtpRelaxCalculation(EngineCalculation):
+    """Relax cell and positions of many structures, watching the extrapolation grade."""
+
+    @classmethod
+    def define(cls, spec: Any) -> None:
+        """Define inputs and outputs."""
+        super().define(spec)
+        spec.inputs['metadata']['options']['parser_name'].default = 'mtp.relax'
+        spec.input(
+            'structures', valid_type=StructureSetData, validator=not_empty, help='What to relax.'
+        )
+        spec.input(
+            'potential',
+            valid_type=MtpPotentialData,
+            help='With its active set: without one nothing tells when it extrapolates.',
+        )
+        spec.input(
+            'parameters',
+            valid_type=Dict,
+            serializer=to_aiida_type,
+            default=lambda: Dict({}),
+            validator=checked_by(RelaxSettings.from_mapping),
+            help='Settings of the relaxation; see `RelaxSettings`.',
+        )
+        spec.output(
+            'structures', valid_type=StructureSetData, help='All structures, each with a status.'
+        )
+        spec.output(
+            'candidates', valid_type=StructureSetData, help='Frames on which it extrapolated.'
+        )
+        spec.output('report', valid_type=Dict, help='Counts.')
+        spec.default_output_node = 'report'
+
+    def prepare_for_submission(self, folder: Folder) -> CalcInfo:
+        """Write the input files."""
+        add_structures(folder, self.inputs.structures)
+        potential = add_potential(folder, self.inputs.potential)
+        add_json(folder, self.inputs.parameters.get_dict())
+        words = ['relax', potential, STRUCTURES, '-o', OUTPUT, '--candidates', CANDIDATES]
+        words += ['--settings', SETTINGS, '--report', REPORT, '--threads', str(self.cores())]
+        return self.calc_info(words, [OUTPUT, CANDIDATES, REPORT])

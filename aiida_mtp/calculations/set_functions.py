@@ -1,0 +1,101 @@
+"""Calcfunctions that cut, join and grow sets of structures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from aiida.engine import calcfunction
+from aiida.orm import Int, Str, StructureData
+
+from aiida_mtp.core._arrays import chunks
+from aiida_mtp.core.errors import InputError
+from aiida_mtp.core.structures import StructureBatch
+from aiida_mtp.data.structures import StructureSetData
+
+DONE = 'done'
+
+
+@calcfunction
+def split_structures(structures: StructureSetData, size: Int) -> dict[str, StructureSetData]:
+    """Cut a set into shards of at most `size` structures; their keys sort in order."""
+    batch = structures.get_batch()
+    pieces = chunks(len(batch), size.value)
+    return {
+        f'shard_{i:05d}': StructureSetData.from_batch(batch.take(p)) for i, p in enumerate(pieces)
+    }
+
+
+@calcfunction
+def merge_structures(**sets: StructureSetData) -> StructureSetData:
+    """Join sets in the order of the numbers their keys end with."""
+    ordered = sorted(sets, key=lambda key: int(key.rsplit('_', 1)[1]))
+    return StructureSetData.from_batch(
+        StructureBatch.concatenate([sets[key].get_batch() for key in ordered])
+    )
+
+
+@calcfunction
+def append_labels(
+    labels: StructureSetData, previous: StructureSetData | None = None
+) -> StructureSetData:
+    """Return the next version of a training set: the previous one and what DFT finished.
+
+    A structure that is labelled a second time, at another geometry, gets a number: ``x``, ``x#2``.
+    """
+    new = labels.get_batch()
+    new = new.take(new.status == DONE)
+    old = StructureBatch.empty(new.species) if previous is None else previous.get_batch()
+    joined = StructureBatch.concatenate([old, new])
+    refuse_mixed_settings(joined)
+    return StructureSetData.from_batch(joined.replaced(ids=_unique(joined.ids)))
+
+
+def refuse_mixed_settings(batch: StructureBatch) -> None:
+    """Raise `InputError` if energies of different DFT settings stand side by side."""
+    settings = sorted({str(s) for s in batch.column('label_settings', '') if s})
+    if len(settings) > 1:
+        raise InputError(
+            f'energies of different DFT settings must not be mixed: {", ".join(settings)}; '
+            'label all structures with the same settings'
+        )
+
+
+def _unique(ids: Any) -> Any:
+    seen: dict[str, int] = {}
+    unique = ids.copy()
+    taken = set(ids)
+    for row, name in enumerate(ids):
+        seen[name] = seen.get(name, 0) + 1
+        number = seen[name]
+        if number == 1:
+            continue
+        while f'{name}#{number}' in taken:
+            number += 1
+        unique[row] = f'{name}#{number}'
+        taken.add(unique[row])
+    return unique
+
+
+@calcfunction
+def extract_structure(structures: StructureSetData, structure_id: Str) -> StructureData:
+    """Return one structure of a set."""
+    return structures.get_structuredata(structure_id.value)
+
+
+@calcfunction
+def take_unreferenced(
+    structures: StructureSetData, references: StructureSetData
+) -> StructureSetData:
+    """Return the structures that are not, but for their exact geometry, among the references.
+
+    Labels and energies play no part: the references come from DFT, the others from a potential.
+    """
+    from aiida_mtp.core.screening.duplicates import DuplicateSettings, find_duplicates
+
+    known, batch = references.get_batch(), structures.get_batch()
+    both = StructureBatch.concatenate([known, batch])
+    both = both.replaced(energies=np.zeros(len(both)))
+    stands_for = find_duplicates(both, DuplicateSettings(volume=0.2, distance=0.03))
+    is_known = stands_for[len(known) :] < len(known)
+    return StructureSetData.from_batch(batch.take(~is_known))
