@@ -116,6 +116,7 @@ class ParquetWriter:
         self._species = species
         self._template: StructureBatch | None = None  # no structures: species and columns
         self._pending: list[StructureBatch] = []
+        self._n_pending = 0
         self._file: Any = None
 
     def write(self, batch: StructureBatch) -> None:
@@ -129,7 +130,8 @@ class ParquetWriter:
         if self._template is None:
             self._template = self._begin(batch)
         self._pending.append(self._fitted(batch, self._template))
-        if sum(len(part) for part in self._pending) >= ROW_GROUP:
+        self._n_pending += len(batch)
+        if self._n_pending >= ROW_GROUP:
             self._flush(keep_rest=True)
 
     def finish(self) -> None:
@@ -190,7 +192,7 @@ class ParquetWriter:
         whole = len(joined) - len(joined) % ROW_GROUP if keep_rest else len(joined)
         for rows in chunks(whole, ROW_GROUP):
             self._file.write_table(_to_table(joined.take(rows)), row_group_size=ROW_GROUP)
-        self._pending = [joined.take(slice(whole, None))]
+        self._pending, self._n_pending = [joined.take(slice(whole, None))], len(joined) - whole
 
 
 def _schema(batch: StructureBatch) -> pa.Schema:

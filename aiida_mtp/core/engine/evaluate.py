@@ -1,0 +1,81 @@
+"""Label structures with the energies, forces and stresses of a potential."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiida_mtp.core._arrays import chunks
+from aiida_mtp.core.engine.progress import progress
+from aiida_mtp.core.errors import InputError
+from aiida_mtp.core.files import read_structures, write_structures
+from aiida_mtp.core.structures import StructureBatch
+
+if TYPE_CHECKING:
+    import argparse
+
+    from aiida_mtp.core.active.active_set import ActiveSet
+    from aiida_mtp.core.potential.model import MtpModel
+
+CHUNK = 2000  # structures evaluated between two steps of the bar
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command line."""
+    parser.add_argument('potential', metavar='POTENTIAL', help='.mtp, .almtp or .als')
+    parser.add_argument('structures', metavar='STRUCTURES')
+    parser.add_argument(
+        '-o',
+        '--output',
+        required=True,
+        metavar='OUT',
+        help='the structures with labels, and column `grade` if the potential has an active set',
+    )
+    parser.add_argument(
+        '--species',
+        nargs='+',
+        metavar='X',
+        help='names of the species of a potential that has none, in the order of their numbers',
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Evaluate."""
+    from aiida_mtp.core.active.state_files import read_active_state
+    from aiida_mtp.core.potential.mlip import read_potential
+
+    model = read_potential(args.potential, args.species)
+    active_set = read_active_state(args.potential, model)
+    batch = _read(args.structures, model)
+    parts = []
+    with progress('evaluating', len(batch)) as advance:
+        for rows in chunks(len(batch), CHUNK):
+            parts.append(_labelled(model, active_set, batch.take(rows)))
+            advance(len(parts[-1]))
+    write_structures(args.output, StructureBatch.concatenate(parts) if parts else batch)
+
+
+def _read(path: str, model: MtpModel) -> StructureBatch:
+    """Read structures, in the species of the potential."""
+    if path.lower().endswith('.cfg'):  # it has no names: its types are those of the potential
+        return read_structures(path, model.species)
+    batch = read_structures(path)
+    try:
+        return batch.with_species(model.species)
+    except InputError as error:
+        raise InputError(
+            f'{path}: {error}, the species of the potential; --species names them anew'
+        ) from None
+
+
+def _labelled(
+    model: MtpModel, active_set: ActiveSet | None, batch: StructureBatch
+) -> StructureBatch:
+    """Return structures with the labels of the potential in place of their own."""
+    from aiida_mtp.core.active.grade import extrapolation_grades
+    from aiida_mtp.core.potential.evaluate import evaluate
+
+    found = evaluate(model, batch)
+    labelled = batch.replaced(energies=found.energies, forces=found.forces, stresses=found.stresses)
+    if active_set is None:
+        return labelled
+    return labelled.with_columns(grade=extrapolation_grades(model, active_set, batch))
