@@ -23,6 +23,7 @@ Kernel = TypeVar('Kernel', bound='Callable[..., Any]')
 def _cache_folder() -> Path:
     """Return the folder of this version of the sources."""
     digest = hashlib.sha256(numba.__version__.encode())
+    digest.update(os.environ.get('NUMBA_BOUNDSCHECK', '').encode())  # compiles other code
     for path in sorted(Path(__file__).parent.rglob('*.py')):
         source = path.read_bytes()
         if b'njit' in source:
