@@ -74,3 +74,16 @@ def _merged(
 
 def _list(mapping: dict[str, Any]) -> str:
     return ', '.join(mapping) or 'no keys'
+
+
+def quickstart_screen(dft: str) -> dict[str, Any]:
+    """Return elements, protocol and overrides of the quickstart with this kind of DFT."""
+    wanted: dict[str, Any] = _document('quickstart')[dft]
+    return wanted
+
+
+def screen_settings(screen: dict[str, Any]) -> dict[str, Any]:
+    """Return the DFT settings of labels that a screen's protocol and overrides give."""
+    inputs = protocol_inputs('screen', screen['protocol'], screen['overrides'])
+    settings: dict[str, Any] = inputs['dft']['settings']
+    return settings

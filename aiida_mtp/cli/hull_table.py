@@ -1,0 +1,54 @@
+"""The phases of a hull as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiida_mtp.core.structures import StructureBatch
+
+NEAR = 0.02  # eV/atom: how far above the hull a phase is still worth a row
+
+
+def hull_table(
+    hull: StructureBatch, known: Mapping[str, tuple[float, str]] | None = None
+) -> Table:
+    """Return the stable phases and those close to them.
+
+    Parameters
+    ----------
+    known
+        Published formation energies: formula → eV/atom and its source.
+    """
+    known = known or {}
+    table = Table(title=f'{"-".join(hull.species)}: phases on and near the hull', title_style='bold')
+    table.add_column('formula')
+    table.add_column('structure')
+    table.add_column('formation energy\nmeV/atom', justify='right')
+    table.add_column('above hull\nmeV/atom', justify='right')
+    if known:
+        table.add_column('published\nmeV/atom', justify='right')
+        table.add_column('source')
+    distance = hull.columns['e_above_hull']
+    fraction = hull.compositions[:, -1] / hull.n_atoms
+    for row in np.lexsort((distance, fraction)):
+        if not distance[row] < NEAR:
+            continue
+        stable = distance[row] < 1e-6
+        formula = hull.formulas[row]
+        cells = [
+            formula,
+            str(hull.ids[row]),
+            f'{hull.columns["formation_energy"][row] * 1e3:.1f}',
+            'stable' if stable else f'{distance[row] * 1e3:.1f}',
+        ]
+        if known:
+            value, source = known.get(formula, (None, '')) if stable else (None, '')
+            cells += ['' if value is None else f'{value * 1e3:.0f}', source]
+        table.add_row(*cells, style='bold' if stable else 'dim')
+    return table
