@@ -45,7 +45,6 @@ class MtpPrototypesCalculation(EngineCalculation):
             help='Structures beside them.',
         )
         spec.output('structures', valid_type=StructureSetData, help='All candidates.')
-        spec.default_output_node = 'structures'
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write the input files."""

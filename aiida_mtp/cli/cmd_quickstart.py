@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     show_default=True,
     help='Where the report goes.',
 )
-@click.option('--profile', default='aiida-mtp', show_default=True, help='Name of the AiiDA profile.')
+@click.option(
+    '--profile', default='aiida-mtp', show_default=True, help='Name of the AiiDA profile.'
+)
 @click.option('--cores', type=click.IntRange(1), help='Cores to use, by default all.')
 def command(dft: str, report: Path, profile: str, cores: int | None) -> None:
     """Run a whole screen: from nothing to a hull of DFT energies, and a report.
@@ -44,7 +46,9 @@ def command(dft: str, report: Path, profile: str, cores: int | None) -> None:
     console = Console()
     with console.status('profile, codes, daemon'):
         codes = ensure_ready(profile)
-    console.print(f'profile {profile}, codes {", ".join(code.full_label for code in codes.values())}')
+    console.print(
+        f'profile {profile}, codes {", ".join(code.full_label for code in codes.values())}'
+    )
     check_dft(codes['mtp-dft'], dft)
     screen = _screen(codes, dft, cores, console)
     _watch(screen, console, profile)

@@ -67,10 +67,11 @@ def _stage(node: Any) -> str:
     """Return the label of the part of the screen that a process belongs to."""
     while node.caller is not None and node.caller.caller is not None:
         node = node.caller
-    return _call_label(node)
+    return call_label(node)
 
 
-def _call_label(node: Any) -> str:
+def call_label(node: Any) -> str:
+    """Return the label under which a process was called."""
     from aiida.common.links import LinkType
 
     calls = (LinkType.CALL_CALC, LinkType.CALL_WORK)

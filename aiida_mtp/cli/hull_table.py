@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 NEAR = 0.02  # eV/atom: how far above the hull a phase is still worth a row
 
 
-def hull_table(
-    hull: StructureBatch, known: Mapping[str, tuple[float, str]] | None = None
-) -> Table:
+def hull_table(hull: StructureBatch, known: Mapping[str, tuple[float, str]] | None = None) -> Table:
     """Return the stable phases and those close to them.
 
     Parameters
@@ -26,7 +24,9 @@ def hull_table(
         Published formation energies: formula → eV/atom and its source.
     """
     known = known or {}
-    table = Table(title=f'{"-".join(hull.species)}: phases on and near the hull', title_style='bold')
+    table = Table(
+        title=f'{"-".join(hull.species)}: phases on and near the hull', title_style='bold'
+    )
     table.add_column('formula')
     table.add_column('structure')
     table.add_column('formation energy\nmeV/atom', justify='right')

@@ -156,7 +156,9 @@ def ensure_daemon() -> None:
         client.start_daemon(number_workers=WORKERS)
     except DaemonException as error:
         reason = str(error).strip().splitlines()[-1]
-        raise InputError(f'the AiiDA daemon does not start: {reason}; see verdi daemon status') from None
+        raise InputError(
+            f'the AiiDA daemon does not start: {reason}; see verdi daemon status'
+        ) from None
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.write_text(identity, encoding='utf-8')
 

@@ -46,7 +46,9 @@ def find_screen(identifier: str | None = None, *, finished: bool = False) -> Any
         try:
             node = load_node(identifier)
         except (NotExistent, MultipleObjectsError, ValueError):
-            raise InputError(f'there is no screen {identifier}; see aiida-mtp screen list') from None
+            raise InputError(
+                f'there is no screen {identifier}; see aiida-mtp screen list'
+            ) from None
         if node.process_type != ENTRY_POINT:
             raise InputError(f'node {identifier} is no screen but a {type(node).__name__}')
         return node

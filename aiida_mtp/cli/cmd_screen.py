@@ -1,0 +1,163 @@
+"""``aiida-mtp screen``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from aiida_mtp.cli.root import load
+from aiida_mtp.core.errors import InputError
+
+PROTOCOLS = ('fast', 'balanced', 'stringent')
+
+
+@click.group('screen')
+def command() -> None:
+    """Launch screens, see how they stand, and report what they found."""
+    load()
+
+
+@command.command('launch')
+@click.argument('elements', nargs=-1, required=True)
+@click.option('--protocol', type=click.Choice(PROTOCOLS), default='balanced', show_default=True)
+@click.option('--engine', required=True, help='Code of mtp-engine, as label@computer.')
+@click.option('--dft', required=True, help='Code of the DFT backend, as label@computer.')
+@click.option('--backend', default='ase', show_default=True, help='The DFT backend.')
+@click.option(
+    '--overrides',
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help='YAML file with values in place of the protocol’s.',
+)
+@click.option(
+    '--structures',
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help='File with structures of your own: Parquet, extxyz, cfg, CIF, POSCAR.',
+)
+@click.option('--label', default='', help='A name for the screen.')
+@click.option('--dry-run', is_flag=True, help='Check everything, show the inputs, submit nothing.')
+def launch(
+    elements: tuple[str, ...],
+    protocol: str,
+    engine: str,
+    dft: str,
+    backend: str,
+    overrides: Path | None,
+    structures: Path | None,
+    label: str,
+    dry_run: bool,  # noqa: FBT001
+) -> None:
+    """Launch a screen of ELEMENTS, such as: Al Ni Ti."""
+    from aiida.engine import submit
+
+    from aiida_mtp.data.structures import StructureSetData
+    from aiida_mtp.workchains.protocols import protocol_inputs
+    from aiida_mtp.workchains.screen import MtpScreenWorkChain
+
+    values = _yaml(overrides)
+    own = StructureSetData.from_file(structures, list(elements)) if structures else None
+    if own is not None and not len(own):
+        raise InputError(f'{structures}: holds no structures')
+    try:
+        builder = MtpScreenWorkChain.get_builder_from_protocol(
+            list(elements),
+            _code(engine),
+            _code(dft),
+            protocol=protocol,
+            backend=backend,
+            structures=own,
+            overrides=values,
+        )
+    except ValueError as error:  # what a port refuses
+        raise InputError(str(error).splitlines()[0]) from None
+    builder.metadata.label = label or '-'.join(elements)
+    if dry_run:
+        click.echo(yaml.safe_dump(protocol_inputs('screen', protocol, values), sort_keys=False))
+        return
+    screen = submit(builder)
+    click.echo(f'screen {screen.pk} of {"-".join(elements)}, uuid {screen.uuid}')
+    click.echo(f'see how it goes: aiida-mtp screen status {screen.pk}')
+
+
+def _yaml(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        values = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f'{path}: no YAML: {str(error).splitlines()[0]}') from None
+    if not isinstance(values, dict):
+        raise InputError(f'{path}: must hold keys and values, such as `prototypes: {{fcc: 6}}`')
+    return values
+
+
+def _code(label: str) -> Any:
+    from aiida.common.exceptions import MultipleObjectsError, NotExistent
+    from aiida.orm import load_code
+
+    try:
+        return load_code(label)
+    except (NotExistent, MultipleObjectsError, ValueError):
+        raise InputError(f'no code {label}; see verdi code list') from None
+
+
+@command.command('list')
+def list_screens() -> None:
+    """List all screens, the newest first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from aiida_mtp.cli.screens import all_screens
+
+    table = Table('pk', 'started', 'elements', 'label', 'state')
+    for screen in all_screens():
+        state = screen.process_state.value
+        if screen.is_finished:
+            state = 'hull found' if screen.is_finished_ok else f'failed [{screen.exit_status}]'
+        elements = '-'.join(screen.inputs.elements)
+        started = f'{screen.ctime:%Y-%m-%d %H:%M}'
+        table.add_row(str(screen.pk), started, elements, screen.label, state)
+    Console().print(table)
+
+
+@command.command('status')
+@click.argument('screen', required=False)
+def status(screen: str | None) -> None:
+    """Show how SCREEN (pk or uuid, by default the newest) stands."""
+    from rich.console import Console
+
+    from aiida_mtp.cli.screens import find_screen
+    from aiida_mtp.cli.status import status_tree
+
+    Console().print(status_tree(find_screen(screen)))
+
+
+@command.command('report')
+@click.argument('screen', required=False)
+@click.option(
+    '-o',
+    '--output',
+    type=click.Path(dir_okay=False, path_type=Path),
+    help='Write an HTML report with the hull’s picture.',
+)
+def report(screen: str | None, output: Path | None) -> None:
+    """Show the hull that SCREEN (by default the newest finished one) found."""
+    from rich.console import Console
+
+    from aiida_mtp.cli.hull_table import hull_table
+    from aiida_mtp.cli.report import report_data
+    from aiida_mtp.cli.screens import find_screen
+    from aiida_mtp.core.screening.published import published_energies
+    from aiida_mtp.core.screening.report import write_report
+
+    node = find_screen(screen, finished=True)
+    if 'hull' not in node.outputs:
+        raise InputError(f'screen {node.pk} has no hull yet; see aiida-mtp screen status {node.pk}')
+    hull = node.outputs.hull.get_batch()
+    console = Console()
+    console.print(hull_table(hull, published_energies(hull.species)))
+    if output is not None:
+        write_report(output, report_data(node))
+        console.print(f'report: {output.resolve()}')
