@@ -1,1 +1,1 @@
-
+"""Density functional theory with any calculator of ASE: the executable ``mtp-dft``."""

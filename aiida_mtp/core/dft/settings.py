@@ -1,0 +1,237 @@
+"""How a DFT calculation is done; all that its numbers depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass, field, fields
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from aiida_mtp.core.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TASKS = ('static', 'relax')
+SMEARINGS = ('none', 'fermi-dirac', 'gaussian', 'methfessel-paxton', 'marzari-vanderbilt')
+SPINS = ('none', 'ferromagnetic')
+MOMENTS = {'Mn': 3.0, 'Fe': 2.5, 'Co': 1.8, 'Ni': 0.8}
+"""Initial moments of a ferromagnetic calculation, µB; other elements have none."""
+
+# The way settings become parameters of a calculator; raised when it changes numbers.
+_RULES = 1
+
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    'gpaw': {
+        'cutoff': 400.0,
+        'k_spacing': 0.25,
+        'smearing': 'marzari-vanderbilt',
+        'smearing_width': 0.2,
+    },
+}
+_PACKAGES = {'emt': ('ase',), 'gpaw': ('gpaw', 'gpaw-data', 'ase')}
+_PLANE_WAVES = ('cutoff', 'smearing', 'smearing_width')  # what only `gpaw` is told by name
+
+
+@dataclass(frozen=True)
+class DftSettings:
+    """Settings of single points and relaxations.
+
+    Parameters
+    ----------
+    calculator
+        ``gpaw`` (plane waves), ``emt`` (a toy for a dozen metals, for trying things out), or the
+        name of another calculator of ASE, whose settings go into `parameters`.
+    parameters
+        Further parameters of the calculator, by its own names.
+    cutoff
+        Of the plane waves, eV; 400 by default.
+    k_spacing
+        Largest distance of k points along each reciprocal vector, 2π included, Å⁻¹; 0.25 by
+        default for ``gpaw``. The mesh contains Γ.
+    smallest_mesh
+        Smallest number of k points along each reciprocal vector.
+    smearing
+        Of the occupations: ``none``, ``fermi-dirac``, ``gaussian``, ``methfessel-paxton`` or
+        ``marzari-vanderbilt``, the default.
+    smearing_width
+        eV; 0.2 by default.
+    spin
+        ``none`` or ``ferromagnetic``.
+    initial_moments
+        Of a ferromagnetic calculation by element, µB; by default those of Mn, Fe, Co and Ni.
+    spin_fraction
+        Structures in which a smaller fraction of the atoms has an initial moment are computed
+        without spin, at half the cost.
+    fmax
+        A relaxation ends when no atom feels a larger force, eV/Å …
+    smax
+        … and no component of the stress is larger, eV/Å³ …
+    restarts
+        … also with the basis set and k points of the cell it arrived at: it is continued with
+        those at most this many times.
+    max_steps
+        Most steps of a relaxation, in all.
+    symmetry_tolerance
+        A relaxation keeps the symmetry its structure has within this distance, Å; 0 keeps none.
+    """
+
+    calculator: str = 'gpaw'
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    cutoff: float | None = None
+    k_spacing: float | None = None
+    smallest_mesh: int = 1
+    smearing: str | None = None
+    smearing_width: float | None = None
+    spin: str = 'none'
+    initial_moments: Mapping[str, float] = field(default_factory=lambda: dict(MOMENTS))
+    spin_fraction: float = 0.0
+    fmax: float = 0.02
+    smax: float = 0.002
+    restarts: int = 3
+    max_steps: int = 200
+    symmetry_tolerance: float = 0.01
+
+    def __post_init__(self) -> None:
+        """Fill in the defaults of the calculator; refuse values that make no sense."""
+        for name in ('calculator', 'spin'):
+            if not isinstance(getattr(self, name), str):
+                raise InputError(f'DFT setting {name}={getattr(self, name)!r}: not a name')
+        for name, value in _DEFAULTS.get(self.calculator, {}).items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
+        self._check_names()
+        self._check_numbers()
+
+    def _check_names(self) -> None:
+        """Check what is no number."""
+        _check_calculator(self.calculator)
+        if self.calculator != 'gpaw':
+            given = [name for name in _PLANE_WAVES if getattr(self, name) is not None]
+            given += ['spin'] if self.spin != 'none' else []
+            given += ['k_spacing'] if self.calculator == 'emt' and self.k_spacing else []
+            if given:
+                raise InputError(
+                    f'DFT setting {given[0]}: calculator {self.calculator!r} does not know it; '
+                    'what it does know goes into `parameters`'
+                )
+        for name, known in (('spin', SPINS), ('smearing', (*SMEARINGS, None))):
+            if getattr(self, name) not in known:
+                names = ', '.join(x for x in known if x)
+                raise InputError(f'DFT setting {name}={getattr(self, name)!r}: one of {names}')
+        for name in ('parameters', 'initial_moments'):
+            value = getattr(self, name)
+            try:
+                is_mapping = hasattr(value, 'keys') and bool(json.dumps(dict(value)))
+            except TypeError:
+                is_mapping = False
+            if not is_mapping:
+                raise InputError(f'DFT setting {name}={value!r}: not a mapping of plain values')
+
+    def _check_numbers(self) -> None:
+        """Check the numbers."""
+        for name, moment in self.initial_moments.items():
+            _check_number(f'initial_moments of {name}', moment, is_integer=False)
+        for name, (low, high, requirement) in _RANGES.items():
+            value = getattr(self, name)
+            if value is None and name in _OPTIONAL:
+                continue
+            _check_number(name, value, is_integer=name in _INTEGERS)
+            if not low <= value <= high:
+                raise InputError(f'DFT setting {name}={value}: it must be {requirement}')
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> DftSettings:
+        """Make settings of a mapping such as a JSON file holds.
+
+        Raises
+        ------
+        InputError
+            If a name is unknown or a value makes no sense.
+        """
+        names = [f.name for f in fields(cls)]
+        unknown = sorted(set(values) - set(names))
+        if unknown:
+            raise InputError(f'unknown DFT setting {", ".join(unknown)}; known: {", ".join(names)}')
+        return cls(**values)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the settings by name, defaults included."""
+        return asdict(self)
+
+    @property
+    def version(self) -> str:
+        """Names and versions of the packages that compute, as installed here."""
+        packages = _PACKAGES.get(self.calculator, ('ase',))
+        return ' '.join(f'{name} {_installed(name)}' for name in packages)
+
+    def digest(self) -> str:
+        """Return a hash of all that energies, forces and stresses depend on, 16 digits.
+
+        The version of the calculator is part of it. What only decides how far a relaxation goes
+        is not: the last single point of a relaxation is like any other.
+        """
+        return _hash(
+            {name: value for name, value in self.to_mapping().items() if name not in _RELAXATION},
+            self.version,
+        )
+
+    def task_digest(self, task: str) -> str:
+        """Return a hash of all that the result of a task depends on, 16 digits."""
+        return self.digest() if task == 'static' else _hash(self.to_mapping(), self.version)
+
+
+_RELAXATION = ('fmax', 'smax', 'restarts', 'max_steps', 'symmetry_tolerance')
+_INTEGERS = ('smallest_mesh', 'restarts', 'max_steps')
+_OPTIONAL = ('cutoff', 'k_spacing', 'smearing_width')
+_TINY = 1e-12
+_RANGES = {
+    'cutoff': (50.0, 5000.0, 'between 50 and 5000 eV'),
+    'k_spacing': (0.01, 10.0, 'between 0.01 and 10 Å⁻¹'),
+    'smallest_mesh': (1, 100, 'between 1 and 100'),
+    'smearing_width': (_TINY, 5.0, 'positive and at most 5 eV'),
+    'spin_fraction': (0.0, 1.0, 'between 0 and 1'),
+    'fmax': (_TINY, math.inf, 'positive'),
+    'smax': (_TINY, math.inf, 'positive'),
+    'restarts': (0, math.inf, 'not negative'),
+    'max_steps': (1, math.inf, 'at least 1'),
+    'symmetry_tolerance': (0.0, 0.5, 'between 0 and 0.5 Å'),
+}
+
+
+def _check_calculator(name: str) -> None:
+    """Refuse what is no calculator of ASE."""
+    if name in _PACKAGES:
+        return
+    from ase.calculators.calculator import external_calculators, names  # type: ignore[attr-defined]
+
+    if name not in names and name not in external_calculators:
+        raise InputError(
+            f'DFT setting calculator={name!r}: not a calculator of ASE; known: gpaw, emt, '
+            f'{", ".join(sorted(set(names) - set(_PACKAGES)))}'
+        )
+
+
+def _check_number(name: str, value: object, *, is_integer: bool) -> None:
+    """Refuse what is not a number."""
+    kind = int if is_integer else int | float
+    if isinstance(value, bool) or not isinstance(value, kind) or math.isnan(value):
+        noun = 'an integer' if is_integer else 'a number'
+        raise InputError(f'DFT setting {name}={value!r}: not {noun}')
+
+
+def _installed(package: str) -> str:
+    """Return the version of a package, or a word that says there is none."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return 'missing'
+
+
+def _hash(settings: Mapping[str, Any], version_: str) -> str:
+    """Return a hash of settings; 1 and 1.0 are the same number."""
+    plain = json.loads(json.dumps(settings), parse_int=float)
+    text = json.dumps([_RULES, version_, plain], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
