@@ -100,7 +100,7 @@ def _maximise_in_block(
     volume: Volume, first_row: int, rows: Floats, threshold: float, max_swaps: int | None
 ) -> Volume:
     """Swap rows of one block in until none exceeds the threshold."""
-    finite = np.isfinite(rows).all(axis=1)
+    finite = np.asarray(np.isfinite(rows).all(axis=1))
     rows = rows if finite.all() else np.where(finite[:, None], rows, 0.0)
     for _ in range(MAX_REFRESHES):
         c = rows @ volume.inverse
@@ -198,9 +198,7 @@ def invert(matrix: Floats) -> Floats:
     columns = _power_of_two(np.abs(matrix).max(axis=0))
     scaled = matrix / columns
     rows = _power_of_two(np.abs(scaled).max(axis=1))
-    inverse: Floats = np.linalg.inv(scaled / rows[:, None])
-    inverse /= rows
-    inverse /= columns[:, None]
+    inverse: Floats = np.linalg.inv(scaled / rows[:, None]) / rows / columns[:, None]
     return inverse
 
 

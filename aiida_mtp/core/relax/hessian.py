@@ -8,14 +8,16 @@ the size and shape of the cell. It has the symmetry of the structure, and so hav
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from aiida_mtp.core._numba import njit, njit_fast
+from aiida_mtp.core.neighbors import find_neighbors
+from aiida_mtp.core.relax.coordinates import determinant
 
 if TYPE_CHECKING:
-    from aiida_mtp.core._typing import Floats, Ints
+    from aiida_mtp.core._typing import Floats
+    from aiida_mtp.core.neighbors import Shell
 
 # Fitted for few evaluations on metals; the first step corrects the overall scale.
 STIFFNESS = 4.0  # of a nearest-neighbour bond, eV/Å²: a bulk modulus near 130 GPa in fcc
@@ -30,7 +32,7 @@ SCALE_RANGE = 10.0  # by which factor the first step may correct the scale at mo
 
 @njit
 def spring_hessian(
-    n_atoms: int, volume: float, first: Ints, index: Ints, r_ij: Floats, hessian: Floats
+    positions: Floats, cell: Floats, inverse: Floats, cutoff: float, shell: Shell, hessian: Floats
 ) -> None:
     """Write the Hessian of the springs.
 
@@ -39,45 +41,50 @@ def spring_hessian(
 
     Parameters
     ----------
-    first, index, r_ij
-        Neighbours of each atom, each bond from both its ends: those of atom ``i`` are the rows
-        ``first[i]:first[i + 1]`` of `index`, shape (n_pairs,), and `r_ij`, shape (n_pairs, 3), Å.
+    positions, cell, inverse
+        shape (n_atoms, 3), (3, 3), (3, 3): Å, Å, 1/Å.
+    cutoff
+        No spring is longer, Å.
+    shell
+        Room for the neighbours of one atom.
     hessian
-        shape (3 n_atoms + 9, 3 n_atoms + 9), written, eV/Å².
+        shape (≥ 3 n_atoms + 9, ≥ 3 n_atoms + 9), written, eV/Å².
     """
+    n_atoms = len(positions)
     size = 3 * n_atoms + 9
-    near = NEAR * (volume / n_atoms) ** (1.0 / 3.0)
     hessian[:size, :size] = 0.0
-    spring = np.empty((3, 3))
-    place = np.empty(15, dtype=np.int64)
-    weight = np.empty((15, 2))  # component and value of ∂δr/∂(coordinate)
+    near = NEAR * (abs(determinant(cell)) / n_atoms) ** (1.0 / 3.0)
     for i in range(n_atoms):
-        for p in range(first[i], first[i + 1]):
-            j, r = index[p], r_ij[p]
-            distance = np.sqrt(r[0] ** 2 + r[1] ** 2 + r[2] ** 2)
-            x = distance / near
-            if x >= REACH:
-                continue
-            k = 0.5 * STIFFNESS * min(1.0, np.exp(-DECAY * (x - 1.0))) * (1 - (x / REACH) ** 2) ** 2
-            for a in range(3):
-                for b in range(3):
-                    spring[a, b] = k * (1.0 - TRANSVERSE) * r[a] * r[b] / distance**2
-                spring[a, a] += k * TRANSVERSE
-                place[a], weight[a, 0], weight[a, 1] = 3 * i + a, a, -1.0
-                place[3 + a], weight[3 + a, 0], weight[3 + a, 1] = 3 * j + a, a, 1.0
-                for b in range(3):
-                    row = 6 + 3 * a + b  # F_ab turns r_a into δr_b
-                    place[row] = 3 * n_atoms + 3 * a + b
-                    weight[row, 0], weight[row, 1] = b, r[a]
-            for a in range(15):
-                for b in range(15):
-                    hessian[place[a], place[b]] += (
-                        weight[a, 1] * weight[b, 1] * spring[int(weight[a, 0]), int(weight[b, 0])]
-                    )
-    for a in range(3 * n_atoms):
-        hessian[a, a] += ANCHOR * STIFFNESS
-    for a in range(3 * n_atoms, size):
-        hessian[a, a] += ANCHOR * STIFFNESS * near**2 * n_atoms
+        n = find_neighbors(i, positions, cell, inverse, min(cutoff, REACH * near), shell)
+        for p in range(min(n, len(shell.r))):
+            add_spring(i, p, n_atoms, near, shell, hessian)
+    for k in range(3 * n_atoms):
+        hessian[k, k] += ANCHOR * STIFFNESS
+    for k in range(3 * n_atoms, size):
+        hessian[k, k] += ANCHOR * STIFFNESS * near**2 * n_atoms
+
+
+@njit
+def add_spring(
+    i: int, neighbor: int, n_atoms: int, near: float, shell: Shell, hessian: Floats
+) -> None:
+    """Add half the spring between atom i and a neighbour: each is met from both ends."""
+    j, distance = shell.index[neighbor], shell.r[neighbor]
+    r = (shell.x[neighbor], shell.y[neighbor], shell.z[neighbor])
+    x = distance / near
+    k = 0.5 * STIFFNESS * min(1.0, math.exp(-DECAY * (x - 1.0))) * (1.0 - (x / REACH) ** 2) ** 2
+    # δr_a = Σ_m lever[m] δq[place[m] + a], m: the atom, its neighbour, the three rows of F
+    lever = (-1.0, 1.0, r[0], r[1], r[2])
+    F = 3 * n_atoms
+    place = (3 * i, 3 * j, F, F + 3, F + 6)
+    for a in range(3):
+        for b in range(3):
+            spring = k * (1.0 - TRANSVERSE) * r[a] * r[b] / distance**2
+            if a == b:
+                spring += k * TRANSVERSE
+            for m in range(5):
+                for n in range(5):
+                    hessian[place[m] + a, place[n] + b] += lever[m] * lever[n] * spring
 
 
 @njit_fast

@@ -74,49 +74,30 @@ class RelaxSettings:
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense."""
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name == 'min_dist' and value is None:
-                continue
-            if field.name == 'scan_volume':
-                if not isinstance(value, bool):
-                    raise InputError(f'relaxation setting scan_volume={value!r}: not true or false')
-                continue
-            if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
-                raise InputError(f'relaxation setting {field.name}={value!r}: not a number')
-        for name in ('max_steps', 'scan_points'):
-            if getattr(self, name) != int(getattr(self, name)):
-                raise InputError(f'relaxation setting {name}={getattr(self, name)}: not an integer')
-        ordered = {
-            'fmax': 0 < self.fmax,
-            'smax': 0 < self.smax,
-            'max_steps': self.max_steps >= 1,
-            'max_step': 0 < self.max_step <= 1,
-            'threshold_save': self.threshold_save > 0,
-            'threshold_break': self.threshold_break >= self.threshold_save,
-            'min_dist': self.min_dist is None or self.min_dist >= 0,
-            'min_volume': 0 < self.min_volume < 1,
-            'max_volume': self.max_volume > 1,
-            'scan_min': 0 < self.scan_min < 1,
-            'scan_max': self.scan_max > 1,
-            'scan_points': self.scan_points >= 3,
-        }
-        limits = {
-            'max_step': 'between 0 and 1 Å',
-            'threshold_break': 'not below threshold_save',
-            'min_dist': 'not negative',
-            'min_volume': 'between 0 and 1',
-            'max_volume': 'above 1',
-            'scan_min': 'between 0 and 1',
-            'scan_max': 'above 1',
-            'scan_points': 'at least 3',
-            'max_steps': 'at least 1',
-        }
-        for name, is_valid in ordered.items():
+        if not isinstance(self.scan_volume, bool):
+            raise InputError(f'relaxation setting scan_volume={self.scan_volume!r}: true or false?')
+        for name in _NUMBERS:
+            _check_number(name, getattr(self, name))
+        for name, (is_valid, requirement) in {
+            'fmax': (self.fmax > 0, 'positive'),
+            'smax': (self.smax > 0, 'positive'),
+            'max_steps': (self.max_steps >= 1, 'at least 1'),
+            'max_step': (0 < self.max_step <= 1, 'between 0 and 1 Å'),
+            'threshold_save': (self.threshold_save > 0, 'positive'),
+            'threshold_break': (
+                self.threshold_break >= self.threshold_save,
+                'not below threshold_save',
+            ),
+            'min_dist': (self.min_dist is None or self.min_dist >= 0, 'not negative'),
+            'min_volume': (0 < self.min_volume < 1, 'between 0 and 1'),
+            'max_volume': (self.max_volume > 1, 'above 1'),
+            'scan_min': (0 < self.scan_min < 1, 'between 0 and 1'),
+            'scan_max': (self.scan_max > 1, 'above 1'),
+            'scan_points': (self.scan_points >= 3, 'at least 3'),
+        }.items():
             if not is_valid:
-                limit = limits.get(name, 'positive')
                 value = getattr(self, name)
-                raise InputError(f'relaxation setting {name}={value}: it must be {limit}')
+                raise InputError(f'relaxation setting {name}={value}: it must be {requirement}')
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RelaxSettings:
@@ -138,3 +119,17 @@ class RelaxSettings:
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as a mapping, by name."""
         return asdict(self)
+
+
+_INTEGERS = ('max_steps', 'scan_points')
+_NUMBERS = tuple(f.name for f in fields(RelaxSettings) if f.name != 'scan_volume')
+
+
+def _check_number(name: str, value: object) -> None:
+    """Refuse what is not a number; of `min_dist` it may be absent."""
+    if name == 'min_dist' and value is None:
+        return
+    kind = int if name in _INTEGERS else int | float
+    if isinstance(value, bool) or not isinstance(value, kind) or math.isnan(value):
+        noun = 'an integer' if name in _INTEGERS else 'a number'
+        raise InputError(f'relaxation setting {name}={value!r}: not {noun}')

@@ -55,9 +55,7 @@ def test_close_to_the_best_of_all_submatrices():
     B = np.random.default_rng(5).normal(size=(12, 3))
     best = max(log_det(B[list(rows)]) for rows in combinations(range(12), 3))
     volume = maximise_volume(Volume.start(3), blocks_of(B, 12))
-    assert (
-        log_det(volume.matrix) > best - 3 * np.log(3) / 2
-    )  # n^(n/2): the bound of Goreinov et al.
+    assert log_det(volume.matrix) > best - 3 * np.log(3) / 2  # Goreinov et al.: n^(n/2)
 
 
 def test_directions_nobody_spans_keep_their_start_rows():
