@@ -29,7 +29,7 @@ def command() -> None:
 @click.option(
     '--overrides',
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help='YAML file with values in place of the protocol’s.',
+    help='YAML file with values in place of those of the protocol.',
 )
 @click.option(
     '--structures',
@@ -140,7 +140,7 @@ def status(screen: str | None) -> None:
     '-o',
     '--output',
     type=click.Path(dir_okay=False, path_type=Path),
-    help='Write an HTML report with the hull’s picture.',
+    help='Write an HTML report with a picture of the hull.',
 )
 def report(screen: str | None, output: Path | None) -> None:
     """Show the hull that SCREEN (by default the newest finished one) found."""

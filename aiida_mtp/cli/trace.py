@@ -185,19 +185,25 @@ def lines_of(found: Trace, *, everything: bool = False) -> list[str]:
     """Return a trace as lines of text; with `everything`, each training configuration too."""
     lines = [
         f'{found.formula}  {found.structure_id}',
-        f'  formation energy {found.formation_energy * 1e3:.1f} meV/atom, '
-        f'{found.e_above_hull * 1e3:.1f} above the hull of screen {_name(found.screen)}',
+        (
+            f'  formation energy {found.formation_energy * 1e3:.1f} meV/atom, '
+            f'{found.e_above_hull * 1e3:.1f} above the hull of screen {_name(found.screen)}'
+        ),
         f'  DFT relaxation   {_name(found.final)}, settings {found.settings}',
     ]
     for learnt in reversed(found.stages):
         lines += [
             f'  {learnt.stage}',
-            f'    relaxed by     {_name(learnt.relaxation)}: {learnt.status}, '
-            f'{learnt.energy:.4f} eV/atom, largest grade {learnt.grade:.2f}',
+            (
+                f'    relaxed by     {_name(learnt.relaxation)}: {learnt.status}, '
+                f'{learnt.energy:.4f} eV/atom, largest grade {learnt.grade:.2f}'
+            ),
             f'    with potential {_name(learnt.potential)}, level {learnt.potential.level}',
             f'    trained by     {_name(learnt.training)}',
-            f'    on             {len(learnt.configurations)} configurations, '
-            f'{_name(learnt.training_set)}',
+            (
+                f'    on             {len(learnt.configurations)} configurations, '
+                f'{_name(learnt.training_set)}'
+            ),
             f'    labelled by    {len(learnt.dft)} DFT processes',
         ]
         lines += [
