@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from aiida.engine import calcfunction
 from aiida.orm import Dict, List
 
 from aiida_mtp.calculations.set_functions import DONE, refuse_mixed_settings
 from aiida_mtp.core.screening.elements import elemental_structures as structures_of_elements
+from aiida_mtp.core.screening.funnel import RetainSettings, retain
 from aiida_mtp.core.screening.hull import hull_of
 from aiida_mtp.core.structures import StructureBatch
 from aiida_mtp.data.structures import StructureSetData
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @calcfunction
@@ -75,3 +81,36 @@ def stable_phases(hull: StructureSetData) -> Dict:
         for row in rows
     ]
     return Dict({'phases': phases})
+
+
+@calcfunction
+def retain_structures(
+    relaxed: StructureSetData, settings: Dict, stage: Dict
+) -> dict[str, StructureSetData | Dict]:
+    """Return what is within reach of the hull of a stage, and the reasons of all in a report.
+
+    The error of the energies is that of the potential on structures it was not trained on.
+    """
+    batch = relaxed.get_batch()
+    chosen = RetainSettings.from_mapping(settings.get_dict())
+    verdict = retain(batch, energy_error(stage['training']), chosen)
+    kept = batch.with_columns(
+        formation_energy=verdict.formation_energies, e_above_hull=verdict.e_above_hull
+    ).take(verdict.keep)
+    report = {
+        'n_structures': len(batch),
+        'n_retained': len(kept),
+        'sigma': verdict.sigma,
+        'reach': chosen.k * verdict.sigma,
+        'reasons': verdict.counts(),
+    }
+    return {'structures': StructureSetData.from_batch(kept), 'report': Dict(report)}
+
+
+def energy_error(training: Mapping[str, Any]) -> float:
+    """Return the error of the energy that a training reports, eV/atom, by validation if it has."""
+    for key in ('energy_rmse_validation', 'energy_rmse'):
+        value = training.get(key)
+        if value is not None:
+            return float(value)
+    return float('nan')
