@@ -1,0 +1,63 @@
+"""What spglib says of a crystal."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from aiida_mtp.core._typing import Floats, Types
+
+
+class Symmetry(NamedTuple):
+    """A space group and a primitive cell."""
+
+    number: int
+    symbol: str
+    cell: Floats
+    positions: Floats
+    types: Types
+
+
+def symmetry_of(cell: Floats, positions: Floats, types: Types, tolerance: float) -> Symmetry | None:
+    """Return the symmetry of a crystal, or nothing where spglib finds none.
+
+    Parameters
+    ----------
+    cell
+        shape (3, 3).
+    positions
+        shape (n_atoms, 3), Cartesian.
+    types
+        shape (n_atoms,).
+    tolerance
+        How far atoms may be from where symmetry wants them, in the unit of the cell.
+
+    Notes
+    -----
+    The primitive cell has its vectors and positions from the crystal itself, not idealised.
+    """
+    import spglib
+
+    crystal: Any = (cell, positions @ np.linalg.inv(cell), types)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', DeprecationWarning)  # of the way it reports errors
+        try:
+            dataset = spglib.get_symmetry_dataset(crystal, symprec=tolerance)
+            primitive = spglib.standardize_cell(
+                crystal, to_primitive=True, no_idealize=True, symprec=tolerance
+            )
+        except getattr(spglib, 'SpglibError', ()):
+            return None
+    if dataset is None or primitive is None:
+        return None
+    vectors, scaled, numbers = primitive
+    return Symmetry(
+        int(dataset.number),
+        str(dataset.international),
+        np.asarray(vectors),
+        np.asarray(scaled) @ vectors,
+        np.asarray(numbers, dtype=np.int16),
+    )
