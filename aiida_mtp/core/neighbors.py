@@ -1,7 +1,7 @@
 """Neighbours in periodic cells of any shape and size.
 
-Along lattice vector k the images at n_k = −m … m are searched, with m = ⌊r_cut/h_k + 1/2⌋ and h_k the
-height of the cell. With the fractional difference of two atoms wrapped to [−1/2, 1/2], no image
+Along lattice vector k the images at n_k = −m … m are searched, with m = ⌊r_cut/h_k + 1/2⌋ and h_k
+the height of the cell. With the fractional difference of two atoms wrapped to [−1/2, 1/2], no image
 beyond can be within the cutoff: |f_k + n_k| · h_k is a lower bound of the distance. It holds for
 skewed cells, small cells, and atoms that lie outside their cell.
 """
@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from aiida_mtp.core._numba import njit, njit_parallel, prange
+from aiida_mtp.core.errors import InputError
 
 if TYPE_CHECKING:
     from aiida_mtp.core._typing import Floats, Ints
     from aiida_mtp.core.structures import StructureBatch
+
+MAX_IMAGES = 1e5  # of the cell that are searched at most; more: it is flat beyond sense
 
 
 class Shell(NamedTuple):
@@ -32,7 +35,7 @@ class Shell(NamedTuple):
         shape (capacity,): vector from the atom to the neighbour and its length, Å.
     """
 
-    index: Ints
+    index: Ints  # type: ignore[assignment]  # hides a method of tuple
     x: Floats
     y: Floats
     z: Floats
@@ -75,7 +78,9 @@ def find_neighbors(
     """Write the neighbours of one atom within the cutoff and return their number.
 
     Beyond the capacity of the shell they are counted but not written: a larger number than
-    ``len(shell.r)`` asks for a larger shell. Allocates nothing.
+    ``len(shell.r)`` asks for a larger shell. The number is −1 where no search makes sense: in a
+    cell of more than `MAX_IMAGES` images, or among positions that are not finite. Allocates
+    nothing.
 
     Parameters
     ----------
@@ -86,10 +91,14 @@ def find_neighbors(
     """
     capacity = len(shell.r)
     squared = cutoff * cutoff
+    if not count_images(inverse, cutoff) <= MAX_IMAGES:
+        return -1
     reach_a, reach_b, reach_c = _reach(inverse, cutoff)
     found = 0
     for j in range(len(positions)):
         x, y, z = _wrapped_difference(centre, j, positions, cell, inverse)
+        if not math.isfinite(x + y + z):
+            return -1
         for na in range(-reach_a, reach_a + 1):
             xa = x + na * cell[0, 0]
             ya = y + na * cell[0, 1]
@@ -118,13 +127,35 @@ def find_neighbors(
 
 
 @njit
+def count_images(inverse: Floats, cutoff: float) -> float:
+    """Return an upper bound of how many images of the cell a search visits; NaN if it has none.
+
+    Parameters
+    ----------
+    inverse
+        shape (3, 3): inverse of the cell, 1/Å.
+    """
+    images = 1.0
+    for k in range(3):
+        images *= 2.0 * cutoff * _over_height(inverse, k) + 2.0
+    return images
+
+
+@njit
+def _over_height(inverse: Floats, k: int) -> float:
+    """Return 1/height of the cell along lattice vector k."""
+    return math.sqrt(inverse[0, k] ** 2 + inverse[1, k] ** 2 + inverse[2, k] ** 2)
+
+
+@njit
 def _reach(inverse: Floats, cutoff: float) -> tuple[int, int, int]:
     """Return how many images to search along each lattice vector."""
-    a = cutoff * math.sqrt(inverse[0, 0] ** 2 + inverse[1, 0] ** 2 + inverse[2, 0] ** 2)
-    b = cutoff * math.sqrt(inverse[0, 1] ** 2 + inverse[1, 1] ** 2 + inverse[2, 1] ** 2)
-    c = cutoff * math.sqrt(inverse[0, 2] ** 2 + inverse[1, 2] ** 2 + inverse[2, 2] ** 2)
-    rounding = 1e-9
-    return int(a + 0.5 + rounding), int(b + 0.5 + rounding), int(c + 0.5 + rounding)
+    half = 0.5 + 1e-9  # a margin for rounding
+    return (
+        int(cutoff * _over_height(inverse, 0) + half),
+        int(cutoff * _over_height(inverse, 1) + half),
+        int(cutoff * _over_height(inverse, 2) + half),
+    )
 
 
 @njit
@@ -163,9 +194,21 @@ class Neighbors:
 
 
 def neighbor_list(batch: StructureBatch, cutoff: float) -> Neighbors:
-    """Return all pairs of a batch that are closer than `cutoff` (Å)."""
+    """Return all pairs of a batch that are closer than `cutoff` (Å).
+
+    Raises
+    ------
+    InputError
+        If a structure has a flat cell, or numbers that are not finite.
+    """
     counts = np.zeros(len(batch.positions), np.int64)
     _count_pairs(batch.first_atom, batch.positions, batch.cells, cutoff, counts)
+    if (counts < 0).any():
+        s = int(np.searchsorted(batch.first_atom, np.argmin(counts), side='right')) - 1
+        raise InputError(
+            f'structure {batch.ids[s]} has a cell too flat for a cutoff of {cutoff} Å '
+            'or positions that are not finite: remove it'
+        )
     first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     index = np.empty(first[-1], np.int64)
     r_ij = np.empty((first[-1], 3))

@@ -59,6 +59,9 @@ class Evaluation:
 def evaluate(model: MtpModel, batch: StructureBatch) -> Evaluation:
     """Evaluate a potential.
 
+    A structure that makes no sense (coincident atoms, numbers that are not finite, a cell flat
+    beyond `aiida_mtp.core.neighbors.MAX_IMAGES`) gets NaN.
+
     Raises
     ------
     InputError
@@ -168,4 +171,7 @@ def _evaluate_all(
                         n, kinds[i], kinds, potential, work, 1.0, of_sites[start + i]
                     )
             stresses[s] /= volume
-    return most.max()
+            if np.isnan(energies[s]):
+                forces[start:stop] = np.nan
+                stresses[s] = np.nan
+    return int(most.max())

@@ -2,8 +2,8 @@
 
 The level of the moment M_{μ,ν} is 2 + 4μ + ν. A scalar is a way to contract the indices of up to
 four moments completely: a multigraph without loops whose vertices are moments, whose vertex degree
-is ν, and whose edges are contracted pairs. Its level is the sum of the levels of its vertices, and a
-potential has all scalars up to its own.
+is ν, and whose edges are contracted pairs. Its level is the sum of the levels of its vertices, and
+a potential has all scalars up to its own.
 
 A tensor that is contracted only in part is a graph with free indices, and its component has for
 each vertex the powers (a, b, c) of its free x, y, z indices. Components are named by the smallest
