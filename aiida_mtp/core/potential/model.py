@@ -124,14 +124,16 @@ def initial_model(
 ) -> MtpModel:
     """Return an untrained potential.
 
-    Its radial functions are distinct and smooth, and its energies are zero.
+    Its radial functions are distinct and smooth. Its energies mean nothing, but all of its
+    parameters count: dE/dθ tells how structures differ.
 
     Parameters
     ----------
     cutoff, min_dist
         Å.
     seed
-        Of the small random part of the radial coefficients, which tells the species apart.
+        Of the moment coefficients, and of the small random part of the radial coefficients that
+        tells the species apart.
 
     Raises
     ------
@@ -156,5 +158,5 @@ def initial_model(
         scaling=scaling,
         radial_coeffs=radial,
         species_coeffs=np.zeros(n),
-        moment_coeffs=np.zeros(tables.n_scalar),
+        moment_coeffs=random.uniform(-1.0, 1.0, tables.n_scalar),
     )
