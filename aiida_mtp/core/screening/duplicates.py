@@ -64,12 +64,9 @@ class DuplicateSettings:
         return cls(**values)
 
 
-DEFAULT = DuplicateSettings()
-
-
 def find_duplicates(
     batch: StructureBatch,
-    settings: DuplicateSettings = DEFAULT,
+    settings: DuplicateSettings | None = None,
     e_above_hull: Floats | None = None,
 ) -> Ints:
     """Return for each structure the row of the one that stands for it, its own if it is unique.
@@ -95,6 +92,7 @@ def find_duplicates(
     Structures are compared with those that are kept, never along chains: a row of small steps does
     not make its two ends equal.
     """
+    settings = settings or DuplicateSettings()
     if settings.confirm_below and e_above_hull is None:
         raise InputError('duplicates.confirm_below needs distances from the hull')
     energies = batch.energies_per_atom

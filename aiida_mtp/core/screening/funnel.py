@@ -1,16 +1,16 @@
-"""What goes on from one stage of a screen to the next, and why the rest does not."""
+"""What goes on to the next stage of a screen, and why the rest does not."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aiida_mtp.core._arrays import strings
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.screening.duplicates import DuplicateSettings, find_duplicates
-from aiida_mtp.core.screening.hull import hull_of
+from aiida_mtp.core.screening.hull import Hull, hull_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,54 +18,47 @@ if TYPE_CHECKING:
     from aiida_mtp.core._typing import Bools, Floats, Strings
     from aiida_mtp.core.structures import StructureBatch
 
-
-class Reason(StrEnum):
-    """Why a structure goes on, or does not."""
-
-    ELEMENT = 'element'
-    NEAR_HULL = 'near_hull'
-    ABOVE_HULL = 'above_hull'
-    DUPLICATE = 'duplicate'
-    UNRELIABLE = 'unreliable'
-
-
-KEPT = (Reason.ELEMENT, Reason.NEAR_HULL)
+KEPT, ABOVE_HULL, DUPLICATE, UNRELIABLE = 'kept', 'above_hull', 'duplicate', 'unreliable'
+REASONS = (KEPT, ABOVE_HULL, DUPLICATE, UNRELIABLE)
 
 
 @dataclass(frozen=True)
 class RetainSettings:
-    """What is within reach of the hull.
+    """What is within reach of the hull, and whose energy is believed.
 
     Parameters
     ----------
     k
-        Reach above the hull, in units of the error σ of the energies.
-    min_sigma
-        Smallest σ that is believed, eV/atom: a training on few structures flatters itself.
-    max_sigma
-        Largest σ that counts, eV/atom; null for no limit.
-    reliable
-        The statuses of relaxations whose energy counts. All others are `unreliable`.
+        What lies further above the hull than `k` times the error of the energies is left out.
+    sigma
+        That error, eV/atom; by default the one the training reports.
+    smallest_sigma
+        The error is never taken for less than this, eV/atom: no potential is that good on
+        structures it has not seen.
+    trusted
+        Statuses whose energies make the hull. ``max_steps`` is one of them: a relaxation that was
+        cut short within what the potential knows gives an upper bound of the energy.
+    doubtful
+        Statuses whose energies do not make the hull, and that are kept if they end within reach.
+        Whatever is in neither list, such as ``min_dist`` or ``not_finite``, is unreliable.
     duplicates
-        Tolerances of `DuplicateSettings`.
+        How alike two structures must be for the higher one to be left out; nothing to keep all.
     """
 
     k: float = 4.0
-    min_sigma: float = 0.002
-    max_sigma: float | None = None
-    reliable: tuple[str, ...] = ('converged', 'max_steps')
-    duplicates: Mapping[str, Any] = field(default_factory=dict)
+    sigma: float | None = None
+    smallest_sigma: float = 1e-3
+    trusted: tuple[str, ...] = ('converged', 'max_steps', 'done')
+    doubtful: tuple[str, ...] = ('extrapolating',)
+    duplicates: DuplicateSettings | None = field(default_factory=DuplicateSettings)
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense."""
-        for name in ('k', 'min_sigma'):
-            if not getattr(self, name) > 0:
-                raise InputError(f'retain.{name} must be positive, not {getattr(self, name)!r}')
-        if self.max_sigma is not None and self.max_sigma < self.min_sigma:
-            raise InputError(
-                f'retain.max_sigma {self.max_sigma} is below min_sigma {self.min_sigma}'
-            )
-        DuplicateSettings.from_mapping(self.duplicates)
+        for name in ('k', 'sigma', 'smallest_sigma'):
+            _check_positive(name, getattr(self, name))
+        both = sorted(set(self.trusted) & set(self.doubtful))
+        if both:
+            raise InputError(f'retain: {", ".join(both)} is both trusted and doubtful')
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> RetainSettings:
@@ -81,91 +74,166 @@ class RetainSettings:
             known = ', '.join(cls.__dataclass_fields__)
             raise InputError(f'retain: {", ".join(unknown)} unknown; there are {known}')
         settings = dict(values)
-        if 'reliable' in settings:
-            settings['reliable'] = tuple(settings['reliable'])
+        for key in ('trusted', 'doubtful'):
+            if isinstance(settings.get(key, ()), str):
+                raise InputError(f'retain.{key} must be a list, not {settings[key]!r}')
+            if key in settings:
+                settings[key] = tuple(settings[key])
+        if settings.get('duplicates') is not None:
+            settings['duplicates'] = DuplicateSettings.from_mapping(settings['duplicates'])
         return cls(**settings)
-
-    def sigma(self, error: float) -> float:
-        """Return the σ to use where the error (eV/atom) was measured."""
-        if not np.isfinite(error):
-            raise InputError('retain: the training reports no error of the energy to reckon with')
-        highest = np.inf if self.max_sigma is None else self.max_sigma
-        return float(min(max(error, self.min_sigma), highest))
 
 
 @dataclass(frozen=True)
-class Retained:
-    """The verdict on each structure of a set.
+class Verdict:
+    """What is kept of a set, with a reason for every row.
 
     Parameters
     ----------
     keep
         shape (n_structures,).
     reasons
-        shape (n_structures,): values of `Reason`.
-    formation_energies, e_above_hull
-        shape (n_structures,), eV/atom; NaN where the energy does not count.
-    twins
-        shape (n_structures,): the id of the structure that stands for a duplicate, else ''.
+        shape (n_structures,): ``kept``, ``above_hull``, ``duplicate`` or ``unreliable``.
+    duplicate_of
+        shape (n_structures,): id of the structure that stands for a duplicate, '' for all others.
+    formation_energies
+        shape (n_structures,): eV/atom.
+    e_above_hull
+        shape (n_structures,): eV/atom; negative below a hull that is given.
     sigma
-        eV/atom.
+        The largest error that was used, eV/atom.
+    hull
+        The hull that distances are counted from.
     """
 
     keep: Bools
     reasons: Strings
+    duplicate_of: Strings
     formation_energies: Floats
     e_above_hull: Floats
-    twins: Strings
     sigma: float
+    hull: Hull
 
     def counts(self) -> dict[str, int]:
-        """Return the number of structures of each reason; they add up to all."""
-        names, numbers = np.unique(self.reasons.astype(str), return_counts=True)
-        return {str(name): int(number) for name, number in zip(names, numbers, strict=True)}
+        """Return how many structures there are of each reason; they add up to all."""
+        return {reason: int(np.sum(self.reasons == reason)) for reason in REASONS}
 
 
-def retain(batch: StructureBatch, error: float, settings: RetainSettings) -> Retained:
-    """Judge the structures of a stage.
+def retain(
+    batch: StructureBatch,
+    sigma: float | Floats,
+    settings: RetainSettings | None = None,
+    *,
+    references: Mapping[str, float] | None = None,
+    verified: StructureBatch | None = None,
+) -> Verdict:
+    """Decide which structures go on to the next stage.
+
+    The lowest structure of each element is always kept: without it there is no next hull.
 
     Parameters
     ----------
     batch
-        Relaxed structures; the elements must be among those whose energy counts.
-    error
-        Error of the energies, eV/atom.
+        Relaxed structures with energies and statuses.
+    sigma
+        Error of the energies, eV/atom: one for all, or one per structure, shape (n_structures,).
+        `settings.sigma`, if set, is used in its place.
+    settings
+        What is within reach, and whose energy is believed.
+    references
+        Energies per atom of elements, eV, in place of the lowest in the set.
+    verified
+        Structures with energies of DFT. If they are given, distances are counted from *their*
+        hull. The hull of a potential's energies, as a minimum over many with errors, is too low on
+        the average, and hides stable structures that happen not to be underestimated.
 
     Raises
     ------
     InputError
-        If an element has no structure whose energy counts.
-
-    Notes
-    -----
-    Of equal structures only the lowest goes on. The lowest structure of each element always does.
+        If the error is no number, or an element has no structure with an energy to be believed.
     """
-    n = len(batch)
-    sigma = settings.sigma(error)
-    counts = np.isfinite(batch.energies) & np.isin(batch.status.astype(str), settings.reliable)
-    rows = np.flatnonzero(counts)
-    trusted = batch.take(rows)
-    found = hull_of(trusted)
-    formation, distance = np.full(n, np.nan), np.full(n, np.nan)
-    formation[rows], distance[rows] = found.formation_energies, found.e_above_hull
-    reasons = np.full(n, Reason.UNRELIABLE.value, dtype=object)
-    is_near = distance <= settings.k * sigma
-    reasons[counts] = np.where(is_near[counts], Reason.NEAR_HULL.value, Reason.ABOVE_HULL.value)
-    near = np.flatnonzero(is_near)
-    stands_for = near[
-        find_duplicates(
-            batch.take(near), DuplicateSettings.from_mapping(settings.duplicates), distance[near]
+    settings = settings or RetainSettings()
+    energies = np.where(np.isfinite(batch.energies), batch.energies, np.nan)
+    batch = batch.replaced(energies=energies)
+    known = np.isfinite(energies)
+    trusted = known & np.isin(batch.status, settings.trusted)
+    usable = trusted | (known & np.isin(batch.status, settings.doubtful))
+    errors = _errors(sigma, settings, len(batch))
+    hull = _hull(batch.take(trusted) if verified is None else verified, batch, references)
+    formation_energies, e_above_hull = hull.formation_energies(batch), hull.distances(batch)
+    if verified is None:  # it is below its own hull only by rounding
+        e_above_hull[trusted] = np.maximum(e_above_hull[trusted], 0.0)
+    within = usable & (e_above_hull <= settings.k * errors)
+    elements = _lowest_elements(batch, trusted, usable)
+    keep = within | elements
+    reasons = np.full(len(batch), UNRELIABLE, dtype=object)
+    reasons[trusted] = ABOVE_HULL
+    reasons[keep] = KEPT
+    duplicate_of = strings([''] * len(batch))
+    rows = np.flatnonzero(keep & ~elements)
+    if settings.duplicates is not None and len(rows):
+        # elements first: of equals, they are the ones that stay
+        candidates = np.concatenate([np.flatnonzero(elements), rows])
+        stands_for = candidates[
+            find_duplicates(batch.take(candidates), settings.duplicates, e_above_hull[candidates])
+        ]
+        for row, other in zip(candidates, stands_for, strict=True):
+            if row != other and not elements[row]:
+                keep[row] = False
+                reasons[row] = DUPLICATE
+                duplicate_of[row] = batch.ids[other]
+    return Verdict(
+        keep=keep,
+        reasons=reasons,
+        duplicate_of=duplicate_of,
+        formation_energies=formation_energies,
+        e_above_hull=e_above_hull,
+        sigma=float(errors.max(initial=0.0)),
+        hull=hull,
+    )
+
+
+def _check_positive(name: str, value: Any) -> None:
+    if value is None and name == 'sigma':
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise InputError(f'retain.{name} must be a positive number, not {value!r}')
+
+
+def _errors(sigma: float | Floats, settings: RetainSettings, n_structures: int) -> Floats:
+    """Return the error of each energy."""
+    chosen = np.asarray(sigma if settings.sigma is None else settings.sigma, dtype=np.float64)
+    if not (np.isfinite(chosen).all() and (chosen >= 0).all()):
+        raise InputError(
+            f'the error of the energies is {sigma} eV/atom: the training reports none; '
+            'set retain.sigma'
         )
-    ]
-    twins = np.full(n, '', dtype=object)
-    is_copy = stands_for != near
-    reasons[near[is_copy]] = Reason.DUPLICATE.value
-    twins[near[is_copy]] = batch.ids[stands_for[is_copy]]
-    is_element = (batch.compositions > 0).sum(axis=1) == 1
-    lowest = is_element & (distance <= 0.0) & (reasons == Reason.NEAR_HULL.value)
-    reasons[lowest] = Reason.ELEMENT.value
-    keep = np.isin(reasons.astype(str), [reason.value for reason in KEPT])
-    return Retained(keep, reasons, formation, distance, twins, sigma)
+    return np.maximum(np.broadcast_to(chosen, (n_structures,)), settings.smallest_sigma)
+
+
+def _hull(
+    phases: StructureBatch, batch: StructureBatch, references: Mapping[str, float] | None
+) -> Hull:
+    """Return the hull of phases, which must span the elements of the set."""
+    present = {batch.species[index] for index in np.unique(batch.types)}
+    covered = {phases.species[index] for index in np.unique(phases.types)} | set(references or {})
+    missing = sorted(present - covered)
+    if missing:
+        raise InputError(
+            f'no reference energy of {", ".join(missing)}: no structure with it has an energy to '
+            'be believed'
+        )
+    return hull_of(phases, references).hull
+
+
+def _lowest_elements(batch: StructureBatch, trusted: Bools, usable: Bools) -> Bools:
+    """Return the lowest structure of each element, one whose energy is trusted if there is any."""
+    lowest = np.zeros(len(batch), dtype=bool)
+    pure = batch.compositions == batch.n_atoms[:, None]
+    for column in range(len(batch.species)):
+        for believed in (trusted, usable):
+            rows = np.flatnonzero(pure[:, column] & believed)
+            if len(rows):
+                lowest[rows[np.argmin(batch.energies_per_atom[rows])]] = True
+                break
+    return lowest

@@ -10,6 +10,7 @@ import numpy as np
 from aiida_mtp.core._arrays import strings
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.files import read_structures
+from aiida_mtp.core.screening.crowding import closest_contacts
 from aiida_mtp.core.screening.elements import PARENTS, elemental_structures
 from aiida_mtp.core.screening.lattices import derivative_structures
 from aiida_mtp.core.screening.library import (
@@ -61,7 +62,10 @@ def make_prototypes(spec: PrototypeSpec, folder: str | os.PathLike[str] = '.') -
         known = decorated(prototypes, spec.elements, enumerated)
         parts.append(_with_reduced_cells(known))
     generated = StructureBatch.concatenate(parts).with_species(spec.elements)
-    generated = _at_volumes(generated, _atomic_volumes(spec))
+    volumes = _atomic_volumes(spec)
+    generated = _at_volumes(generated, volumes)
+    if spec.closest:
+        generated = generated.take(closest_contacts(generated, volumes) >= spec.closest)
     own = [_own_structures(folder / name, spec) for name in spec.structures]
     candidates = StructureBatch.concatenate([generated, *own])
     return _in_cell(candidates.replaced(ids=strings(unique_names(candidates.ids.tolist()))))

@@ -37,6 +37,9 @@ class PrototypeSpec:
     atomic_volumes
         Volume per atom of elements, Å³, that volumes of compounds are estimated from; by default
         the volume at room temperature.
+    closest
+        Generated structures with two atoms closer than this part of the distance at which the
+        atoms of the elements touch are left out: molecular crystals and other extremes of AFLOW.
     """
 
     elements: tuple[str, ...]
@@ -47,6 +50,7 @@ class PrototypeSpec:
     prototypes: tuple[str, ...] = ()
     structures: tuple[str, ...] = ()
     atomic_volumes: Mapping[str, float] = field(default_factory=dict)
+    closest: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense, or more than a computer can hold."""
@@ -62,6 +66,8 @@ class PrototypeSpec:
                 )
         if not isinstance(self.aflow, bool):
             _check_atoms('aflow', self.aflow)
+        if not 0 <= self.closest < 1:
+            raise InputError(f'closest must lie between 0 and 1, not {self.closest!r}')
         for name, volume in self.atomic_volumes.items():
             _check_volume(name, volume)
 
