@@ -10,7 +10,7 @@ submatrix* (2010); Podryabinkin, Shapeev, Comput. Mater. Sci. 140, 171 (2017).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +27,7 @@ THRESHOLD = 1.001  # as in MLIP: a swap that gains less than 0.1 % is not worth 
 DIAGONAL_MLIP3 = 1e-6
 DIAGONAL_MLIP2 = 1e-5
 SWAPS_PER_CALL = 4096
+SOUND = 0.1  # error of A⁻¹ A above which an inverse is none
 MAX_REFRESHES = 50  # of c from a fresh inverse, per block: rounding needs one or two
 
 
@@ -70,7 +71,8 @@ def maximise_volume(
     """Swap rows of B into A until no entry of B A⁻¹ exceeds the threshold.
 
     B is seen block by block, again and again until a whole pass changes nothing, so that it never
-    has to fit into memory. Rows that are not finite are passed over.
+    has to fit into memory. Rows that are not finite are passed over, and so are those so large that
+    A has no inverse in double precision with them: of atoms on top of each other.
 
     Parameters
     ----------
@@ -100,27 +102,29 @@ def _maximise_in_block(
     volume: Volume, first_row: int, rows: Floats, threshold: float, max_swaps: int | None
 ) -> Volume:
     """Swap rows of one block in until none exceeds the threshold."""
-    finite = np.asarray(np.isfinite(rows).all(axis=1))
-    rows = rows if finite.all() else np.where(finite[:, None], rows, 0.0)
+    usable = np.asarray(np.isfinite(rows).all(axis=1))
     for _ in range(MAX_REFRESHES):
-        c = rows @ volume.inverse
+        kept = rows if usable.all() else np.where(usable[:, None], rows, 0.0)
         room = SWAPS_PER_CALL if max_swaps is None else min(max_swaps, SWAPS_PER_CALL)
-        swaps = np.empty((room, 2), dtype=np.int64)
-        gains = np.empty(room)
-        n = swap_rows(c, threshold, swaps, gains)
+        swaps, gains = np.empty((room, 2), dtype=np.int64), np.empty(room)
+        n = swap_rows(kept @ volume.inverse, threshold, swaps, gains)
         if n == 0:
             return volume
         matrix, holders = volume.matrix.copy(), volume.holders.copy()
         for row, place in swaps[:n]:
             matrix[place] = rows[row]
             holders[place] = first_row + row
-        volume = replace(
-            volume,
-            matrix=matrix,
-            inverse=invert(matrix),
-            holders=holders,
-            n_swaps=volume.n_swaps + n,
-            log_gain=volume.log_gain + float(np.log(gains[:n]).sum()),
+        inverse = invert(matrix)
+        if inverse is None:
+            taken = swaps[:n, 0]
+            usable[taken[np.abs(rows[taken]).max(axis=1).argmax()]] = False
+            continue
+        volume = Volume(
+            matrix,
+            inverse,
+            holders,
+            volume.n_swaps + n,
+            volume.log_gain + float(np.log(gains[:n]).sum()),
         )
         if max_swaps is not None:
             max_swaps -= n
@@ -189,17 +193,29 @@ def swap_rows(c: Floats, threshold: float, swaps: Ints, gains: Floats) -> int:
     return len(swaps)
 
 
-def invert(matrix: Floats) -> Floats:
+def invert(matrix: Floats) -> Floats | None:
     """Return the inverse of a matrix whose rows and columns differ by orders of magnitude.
 
     Rows and columns are first scaled by powers of two, which is exact: without it the rows of the
     start matrix, 1e-6 beside 1e3, cost several digits.
+
+    Returns
+    -------
+    Floats or None
+        None if it cannot be inverted with a sound first digit.
     """
     columns = _power_of_two(np.abs(matrix).max(axis=0))
     scaled = matrix / columns
     rows = _power_of_two(np.abs(scaled).max(axis=1))
-    inverse: Floats = np.linalg.inv(scaled / rows[:, None]) / rows / columns[:, None]
-    return inverse
+    scaled /= rows[:, None]
+    try:
+        inverse = np.linalg.inv(scaled)
+    except np.linalg.LinAlgError:
+        return None
+    if not np.abs(inverse @ scaled - np.eye(len(matrix))).max(initial=0.0) < SOUND:
+        return None
+    unscaled: Floats = inverse / rows / columns[:, None]
+    return unscaled
 
 
 def _power_of_two(sizes: Floats) -> Floats:

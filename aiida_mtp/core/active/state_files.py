@@ -80,11 +80,14 @@ class _Reader:
     def mlip3(self, at: int) -> ActiveSet:
         header = self.content[at : at + 1000].split(b'\n', len(_WEIGHTS))
         weights = {}
-        for name, line in zip(_WEIGHTS, header, strict=False):
+        for name, line in zip(_WEIGHTS, [*header, *[b''] * len(_WEIGHTS)], strict=False):
             words = line.split()
             if len(words) != 2 or words[0] != name.encode():
                 raise self._damaged(f'expected `{name} VALUE`, found {line[:40]!r}')
-            weights[name] = float(words[1])
+            try:
+                weights[name] = float(words[1])
+            except ValueError:
+                raise self._damaged(f'{name} is {words[1]!r}, not a number') from None
             at += len(line) + 1
         mode = self._mode(*(weights[name] for name in _WEIGHTS))
         at = self._expect(b'#', at)

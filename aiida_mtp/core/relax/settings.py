@@ -100,7 +100,7 @@ class RelaxSettings:
                 raise InputError(f'relaxation setting {name}={value}: it must be {requirement}')
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> RelaxSettings:
+    def from_mapping(cls, values: Mapping[str, Any]) -> RelaxSettings:
         """Make settings of a mapping such as a JSON file holds.
 
         Raises
@@ -116,7 +116,7 @@ class RelaxSettings:
             )
         return cls(**values)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_mapping(self) -> dict[str, Any]:
         """Return the settings as a mapping, by name."""
         return asdict(self)
 

@@ -102,6 +102,15 @@ def test_inverse_of_a_badly_scaled_matrix():
     np.testing.assert_allclose(row @ invert(matrix) @ matrix, row, rtol=1e-9)
 
 
+def test_rows_too_large_for_an_inverse_are_passed_over():
+    rng = np.random.default_rng(8)
+    B = rng.normal(size=(60, 10)) * 10.0 ** rng.integers(-2, 2, size=(60, 1))
+    B[::7] = rng.normal(size=10) * 1e16 + rng.normal(size=(9, 10))  # all parallel
+    volume = maximise_volume(Volume.start(10), blocks_of(B, 25))
+    np.testing.assert_allclose(volume.inverse @ volume.matrix, np.eye(10), atol=0.1)
+    assert (volume.holders % 7 > 0).sum() >= 8
+
+
 def test_as_large_as_the_active_set_mlip_finds(shared_data):
     """The volume over its 500 training structures, for parameters in full precision."""
     reference = np.load(shared_data / 'mlip3' / 'ref_p10_3__train500.npz')

@@ -11,7 +11,7 @@ from aiida_mtp.core.relax.settings import RelaxSettings, StopReason
 
 def test_survive_json():
     settings = RelaxSettings(fmax=0.01, max_steps=7, min_dist=1.0, scan_volume=True)
-    assert RelaxSettings.from_dict(json.loads(json.dumps(settings.to_dict()))) == settings
+    assert RelaxSettings.from_mapping(json.loads(json.dumps(settings.to_mapping()))) == settings
 
 
 def test_no_break_at_all_is_allowed():
@@ -46,7 +46,7 @@ def test_nonsense_is_refused(name, value):
 
 def test_unknown_settings_are_named():
     with pytest.raises(InputError, match=r'fmx.*known: fmax'):
-        RelaxSettings.from_dict({'fmx': 1})
+        RelaxSettings.from_mapping({'fmx': 1})
 
 
 def test_reasons_are_the_status_words():

@@ -1,0 +1,26 @@
+"""Strained and rattled crystals: random, but with distances of real ones."""
+
+import numpy as np
+
+from aiida_mtp.core.structures import StructureBatch
+
+FCC = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+
+
+def rattled_crystals(n, *, seed=0, species=('Ni', 'Al', 'Cu'), a=3.8, strain=0.05, rattle=0.15):
+    """Return fcc cells of four atoms, some of them doubled, of random species."""
+    rng = np.random.default_rng(seed)
+    types, positions, cells = [], [], []
+    for _ in range(n):
+        repeats = rng.integers(1, 3)
+        fractions = np.concatenate([np.add(FCC, [k, 0, 0]) for k in range(repeats)]) / [
+            repeats,
+            1,
+            1,
+        ]
+        cell = np.diag([repeats * a, a, a]) @ (np.eye(3) + rng.normal(size=(3, 3)) * strain)
+        types.append(rng.integers(0, len(species), len(fractions)))
+        positions.append(fractions @ cell + rng.normal(size=fractions.shape) * rattle)
+        cells.append(cell)
+    ids = [f'fcc-{i}' for i in range(n)]
+    return StructureBatch.build(species, types, positions, np.array(cells), ids=ids)
