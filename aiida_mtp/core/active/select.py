@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -90,7 +90,6 @@ def select(
     *,
     mode: Mode = Mode.CONFIGURATION,
     limit: int | None = None,
-    seed: int = 0,
 ) -> Selection:
     """Select the candidates that hold a row of the largest volume over training set and candidates.
 
@@ -101,13 +100,7 @@ def select(
     limit
         Most candidates to select: the first that a greedy search takes, each the one that then
         enlarges the volume most.
-    seed
-        Of the random moment coefficients that an untrained potential is given for the purpose: with
-        zeros the energy would not depend on the radial ones, and few structures span the rest.
     """
-    if not model.moment_coeffs.any():
-        random = np.random.default_rng(seed)
-        model = replace(model, moment_coeffs=random.uniform(-1, 1, len(model.moment_coeffs)))
     known, new = Rows(model, training, mode), Rows(model, candidates, mode)
     start = maximise_volume(Volume.start(model.n_parameters), lambda: known)
     row_grades, prints = _survey(new, start)

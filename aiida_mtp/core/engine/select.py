@@ -44,13 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='describe whole structures, for small cells, or atoms, for large ones '
         '(default: %(default)s)',
     )
-    parser.add_argument(
-        '--seed',
-        type=int,
-        default=0,
-        metavar='N',
-        help='of the random coefficients given to an untrained potential (default: %(default)s)',
-    )
     parser.add_argument('--report', metavar='JSON', help='where to write the counts')
     parser.add_argument(
         '--species',
@@ -70,9 +63,7 @@ def run(args: argparse.Namespace) -> None:
     training = StructureBatch.empty(model.species)
     if args.training is not None:
         training = read_for(model, args.training)
-    selection = select(
-        model, training, candidates, mode=Mode(args.mode), limit=args.limit, seed=args.seed
-    )
+    selection = select(model, training, candidates, mode=Mode(args.mode), limit=args.limit)
     write_structures(args.output, _chosen(candidates, selection))
     write_report(args.report, selection.report.to_mapping())
 
