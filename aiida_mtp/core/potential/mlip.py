@@ -16,11 +16,11 @@ from aiida_mtp.core.potential.tables import MtpTables, level_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aiida_mtp.core._typing import Floats
+    from aiida_mtp.core._typing import Floats, Ints
 
 ACTIVE_STATE = (b'\n#MVS_v1.1', b'\n^')  # what ends the text: MLIP-3, MLIP-2
 _TAG = 'species:'
-_NUMBER = re.compile(r'[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?')
+_SEPARATORS = str.maketrans('{},', '   ')
 _PAIR = re.compile(r'^\s*(\d+)-(\d+)\s*$', re.MULTILINE)
 
 
@@ -102,9 +102,25 @@ def _array(text: str, key: str, size: int) -> Floats:
     value = _value(text, key)
     if not value.endswith('}'):
         raise ValueError(f'`{key}` is cut off')
-    numbers = np.array([float(x) for x in _NUMBER.findall(value)])
+    numbers = _numbers(value)
     if len(numbers) != size:
         raise ValueError(f'`{key}` has {len(numbers)} numbers, not {size}')
+    return numbers
+
+
+def _integers(text: str, key: str, size: int) -> Ints:
+    numbers = _array(text, key, size)
+    whole = numbers.astype(np.int64)
+    if (whole != numbers).any():
+        raise ValueError(f'`{key}` has a number that is not whole')
+    return whole
+
+
+def _numbers(braced: str) -> Floats:
+    """Return all numbers of a nested list."""
+    numbers = np.array([float(x) for x in braced.translate(_SEPARATORS).split()])
+    if not np.isfinite(numbers).all():
+        raise ValueError('a number is not finite')
     return numbers
 
 
@@ -113,13 +129,9 @@ def _tables(text: str) -> MtpTables:
     n_times = int(_value(text, 'alpha_index_times_count'))
     n_scalar = int(_value(text, 'alpha_scalar_moments'))
     return MtpTables(
-        alpha_index_basic=_array(text, 'alpha_index_basic', 4 * n_basic)
-        .astype(np.int64)
-        .reshape(-1, 4),
-        alpha_index_times=_array(text, 'alpha_index_times', 4 * n_times)
-        .astype(np.int64)
-        .reshape(-1, 4),
-        alpha_moment_mapping=_array(text, 'alpha_moment_mapping', n_scalar).astype(np.int64),
+        alpha_index_basic=_integers(text, 'alpha_index_basic', 4 * n_basic).reshape(-1, 4),
+        alpha_index_times=_integers(text, 'alpha_index_times', 4 * n_times).reshape(-1, 4),
+        alpha_moment_mapping=_integers(text, 'alpha_moment_mapping', n_scalar),
         n_moments=int(_value(text, 'alpha_moments_count')),
         level=level_of(n_basic, n_scalar),
     )
@@ -140,7 +152,7 @@ def _radial(text: str, n_species: int) -> tuple[list[int], Floats]:
     radial = np.empty((n_species, n_species, n_radial, size))
     ends = [head.start() for head in heads[1:]] + [len(block)]
     for head, stop in zip(heads, ends, strict=True):
-        numbers = [float(x) for x in _NUMBER.findall(block[head.end() : stop].split('shift')[0])]
+        numbers = _numbers(block[head.end() : stop].split('shift')[0])
         if len(numbers) != n_radial * size:
             raise ValueError(
                 f'the pair {head[0].strip()} has {len(numbers)} coefficients, not {n_radial * size}'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,8 @@ class MtpModel:
             raise InputError(
                 f'min_dist {self.min_dist} must lie between 0 and the cutoff {self.max_dist}'
             )
+        if not (math.isfinite(self.max_dist) and math.isfinite(self.scaling)):
+            raise InputError(f'cutoff {self.max_dist} and scaling {self.scaling} must be finite')
         radial = self.radial_coeffs.shape
         if len(radial) != 4 or radial[:3] != (n, n, self.tables.n_radial) or radial[3] < 2:
             raise ValueError(

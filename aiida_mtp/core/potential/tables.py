@@ -33,6 +33,7 @@ MAX_MOMENTS = 4  # factors of a product
 MAX_MU = 5
 MAX_NU = 10
 MAX_LEVEL = 28
+MAX_INDEX = 64  # of μ and powers in any file; larger ones are damage
 
 Powers = tuple[int, int, int]
 Vertex = tuple[int, int, Powers]  # μ, ν, powers of the free indices
@@ -64,19 +65,26 @@ class MtpTables:
     level: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse a table that reads what it has not yet computed."""
-        n_basic = len(self.alpha_index_basic)
-        times = self.alpha_index_times
-        if len(times):
-            sources, targets = times[:, :2], times[:, 3]
-            last_written = np.full(self.n_moments, -1)
-            last_written[targets] = np.arange(len(times))
-            if (last_written[sources] >= np.arange(len(times))[:, None]).any():
-                raise ValueError('alpha_index_times uses a moment before it is complete')
-            if targets.min() < n_basic or max(targets.max(), sources.max()) >= self.n_moments:
-                raise ValueError('alpha_index_times names a moment that does not exist')
-        if len(self.alpha_moment_mapping) and self.alpha_moment_mapping.max() >= self.n_moments:
-            raise ValueError('alpha_moment_mapping names a moment that does not exist')
+        """Refuse a table that names what is not there or reads what it has not yet computed."""
+        basic, times = self.alpha_index_basic, self.alpha_index_times
+        n_basic = len(basic)
+        if not n_basic or basic.min() < 0 or basic.max() > MAX_INDEX:
+            raise ValueError(f'alpha_index_basic has numbers outside 0 … {MAX_INDEX}')
+        if len({tuple(row) for row in basic.tolist()}) < n_basic:
+            raise ValueError('alpha_index_basic names a moment twice')
+        if not n_basic <= self.n_moments <= n_basic + len(times):
+            raise ValueError(f'alpha_moments_count {self.n_moments} does not fit the tables')
+        for name, moments, first in (
+            ('alpha_index_times', times[:, :2], 0),
+            ('alpha_index_times', times[:, 3], n_basic),
+            ('alpha_moment_mapping', self.alpha_moment_mapping, 0),
+        ):
+            if moments.size and not first <= moments.min() <= moments.max() < self.n_moments:
+                raise ValueError(f'{name} names a moment that does not exist')
+        last_written = np.full(self.n_moments, -1)
+        last_written[times[:, 3]] = np.arange(len(times))
+        if (last_written[times[:, :2]] >= np.arange(len(times))[:, None]).any():
+            raise ValueError('alpha_index_times uses a moment before it is complete')
 
     @property
     def n_radial(self) -> int:
