@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+NEAR_HULL = 0.2  # eV/atom above the lowest mixture of the training set
+ENOUGH = 10  # structures that an error of its own needs
+
+
 @calcfunction
 def elemental_structures(elements: List) -> StructureSetData:
     """Return the elements in the structures they are known in."""
@@ -108,9 +112,17 @@ def retain_structures(
 
 
 def energy_error(training: Mapping[str, Any]) -> float:
-    """Return the error of the energy that a training reports, eV/atom, by validation if it has."""
-    for key in ('energy_rmse_validation', 'energy_rmse'):
-        value = training.get(key)
-        if value is not None:
-            return float(value)
-    return float('nan')
+    """Return the error of the energy of a potential, eV/atom, from the report of its training.
+
+    It is that of structures that were left out of the training, and if there are enough of them,
+    only of those near the lowest energies: strained and rattled frames far above decide nothing.
+    """
+    near = [
+        (one['energy_validation']['n'], one['energy_validation']['rmse'])
+        for one in training.get('energy_bins', [])
+        if one['above'] < NEAR_HULL and one['energy_validation']['n']
+    ]
+    if sum(n for n, _ in near) >= ENOUGH:
+        return float(np.sqrt(sum(n * e**2 for n, e in near) / sum(n for n, _ in near)))
+    error = training.get('energy_rmse_validation')
+    return float(training['energy']['rmse'] if error is None else error)

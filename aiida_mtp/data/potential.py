@@ -82,11 +82,7 @@ class MtpPotentialData(Data):
                 'n_parameters': model.n_parameters,
                 'has_active_set': self.ACTIVE_SET in self.base.repository.list_object_names(),
                 'n_training': report.get('n_structures'),
-                'errors': {
-                    key: value
-                    for key, value in report.items()
-                    if key.endswith(('_rmse', '_mae', '_max', '_rmse_validation'))
-                },
+                'errors': _errors(report),
             }
         )
 
@@ -147,3 +143,16 @@ class MtpPotentialData(Data):
     def best_file(self) -> str:
         """Name of the file with all there is."""
         return self.ACTIVE_SET if self.has_active_set else self.POTENTIAL
+
+
+def _errors(report: dict[str, Any]) -> dict[str, float]:
+    """Return the errors in the report of a training by the names of the attributes."""
+    names = {'energy': 'energy', 'forces': 'force', 'stress': 'stress'}
+    found = {
+        f'{name}_{measure}': report[key][measure]
+        for key, name in names.items()
+        for measure in ('rmse', 'mae', 'max')
+        if key in report
+    }
+    found['energy_rmse_validation'] = report.get('energy_rmse_validation')
+    return {name: float(value) for name, value in found.items() if value is not None}
