@@ -1,0 +1,170 @@
+"""Training of a potential, from the start or from another potential."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aiida_mtp.core.errors import InputError
+from aiida_mtp.core.potential.model import initial_model
+from aiida_mtp.core.training.errors import TrainingReport, training_report
+from aiida_mtp.core.training.gauge import in_standard_gauge
+from aiida_mtp.core.training.jacobian import basis_of
+from aiida_mtp.core.training.labels import closest_distance, training_data
+from aiida_mtp.core.training.minimise import minimise
+from aiida_mtp.core.training.objective import Objective, State
+from aiida_mtp.core.training.validation import validation_errors
+from aiida_mtp.core.training.weights import FrameWeights, frame_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aiida_mtp.core.potential.model import MtpModel
+    from aiida_mtp.core.structures import StructureBatch
+    from aiida_mtp.core.training.settings import TrainingSettings
+
+CLOSER = 0.98  # min_dist of a new potential, in units of the smallest distance in the data
+
+
+@dataclass(frozen=True)
+class Training:
+    """A trained potential and how good it is."""
+
+    model: MtpModel
+    report: TrainingReport
+
+
+def train_new(
+    batch: StructureBatch,
+    level: int,
+    species: Sequence[str],
+    cutoff: float,
+    settings: TrainingSettings,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Training:
+    """Train a potential from random starts.
+
+    Its `min_dist` is a little below the smallest distance in the training set.
+
+    Parameters
+    ----------
+    batch
+        The training set. Missing labels are not used.
+    level, species, cutoff
+        Of the potential; Å.
+    advance
+        Called with the number of steps done since the last call, of `n_steps` in all.
+
+    Raises
+    ------
+    InputError
+        If the training set cannot be used.
+    """
+    batch, weights = _prepared(batch, tuple(species), settings)
+    shortest = closest_distance(batch.take(_good(weights)), cutoff)
+    min_dist = CLOSER * shortest if np.isfinite(shortest) else 0.5 * cutoff
+    models = [
+        initial_model(level, species, cutoff, min_dist=min_dist, seed=settings.seed + start)
+        for start in range(settings.n_starts)
+    ]
+    return _train(models, batch, weights, settings, advance)
+
+
+def train_further(
+    batch: StructureBatch,
+    model: MtpModel,
+    settings: TrainingSettings,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Training:
+    """Train a potential from where it is; see `train_new`.
+
+    Its range of distances is extended, without a change of its energies, to those in the
+    training set.
+
+    Raises
+    ------
+    InputError
+        If the training set cannot be used, or has species the potential does not know.
+    """
+    unknown = sorted({batch.species[t] for t in np.unique(batch.types)} - set(model.species))
+    if unknown:
+        raise InputError(
+            f'the training set has {", ".join(unknown)}, but the potential to start from knows '
+            f'only {", ".join(model.species)}: train a new one with all species'
+        )
+    batch, weights = _prepared(batch, model.species, settings)
+    shortest = closest_distance(batch.take(_good(weights)), model.max_dist)
+    model = in_standard_gauge(model, min(model.min_dist, CLOSER * shortest))
+    return _train([model], batch, weights, settings, advance)
+
+
+def n_steps(settings: TrainingSettings, *, is_new: bool) -> int:
+    """Return the most steps a training takes."""
+    tried = settings.n_starts * settings.start_iterations if is_new and settings.n_starts > 1 else 0
+    return tried + settings.max_iterations + settings.n_folds * settings.fold_iterations
+
+
+def _good(weights: FrameWeights) -> list[int]:
+    """Return the structures that count in full; all that count if none does."""
+    good = np.flatnonzero((weights.weights > 0) & ~weights.is_bad)
+    return list(good if len(good) else np.flatnonzero(weights.weights > 0))
+
+
+def _prepared(
+    batch: StructureBatch, species: tuple[str, ...], settings: TrainingSettings
+) -> tuple[StructureBatch, FrameWeights]:
+    """Return the training set in the species of the potential, and the weight of each structure."""
+    if not len(batch):
+        raise InputError('the training set is empty')
+    _refuse_mixed_settings(batch)
+    batch = batch.with_species(species)
+    return batch, frame_weights(batch, settings)
+
+
+def _refuse_mixed_settings(batch: StructureBatch) -> None:
+    """Refuse labels that were computed in different ways: their energies do not compare."""
+    found = sorted({str(value) for value in batch.column('label_settings', '')} - {'', 'nan'})
+    if len(found) > 1:
+        raise InputError(
+            f'the training set mixes labels of different settings (column label_settings: '
+            f'{", ".join(found)}): their energies do not compare; label it with one'
+        )
+
+
+def _train(
+    models: list[MtpModel],
+    batch: StructureBatch,
+    weights: FrameWeights,
+    settings: TrainingSettings,
+    advance: Callable[[int], None],
+) -> Training:
+    """Go on from the best of several starts."""
+    data = training_data(batch, models[0].max_dist, weights.weights, settings)
+    chosen = np.flatnonzero(data.is_labelled)
+    objectives, states = [], []
+    for model in models:
+        state = State.of(model)
+        objective = Objective.scaled_at(data, basis_of(model), chosen, settings.ridge, state)
+        if len(models) > 1:
+            state = minimise(
+                objective, state, settings.start_iterations, settings.tolerance, advance
+            )
+        objectives.append(objective)
+        states.append(state)
+    best = int(np.argmin([state.value for state in states])) if len(models) > 1 else 0
+    objective, model = objectives[best], models[best]
+    steps = [0]
+
+    def count(n: int) -> None:
+        steps[0] += n
+        advance(n)
+
+    state = minimise(objective, states[best], settings.max_iterations, settings.tolerance, count)
+    if not np.isfinite(state.loss):
+        raise InputError('the training diverges: are the labels of the training set sane?')
+    trained = state.put_into(model)
+    validation = validation_errors(objective, state, trained, batch, settings, advance)
+    report = training_report(trained, batch, weights, validation, state.loss, steps[0])
+    return Training(trained, report)

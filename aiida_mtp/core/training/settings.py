@@ -1,0 +1,142 @@
+"""What a training minimises, and when it stops."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from aiida_mtp.core.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BAD_FRAMES = ('weight', 'drop')
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """Settings of the training of a potential.
+
+    The loss is MLIP's: the mean over configurations of
+    ``energy_weight · ΔE² / N + force_weight · Σ |ΔF|² + stress_weight · Σ ΔS² / N``, for N atoms,
+    energies of the cell in eV, forces in eV/Å, and S the stress times the volume, in eV.
+
+    Parameters
+    ----------
+    energy_weight, force_weight, stress_weight
+        Weights of the three kinds of labels; 0 leaves a kind out.
+    force_limit
+        A frame with a larger force is bad, eV/Å; null accepts all.
+    stress_limit
+        A frame with a larger component of the stress is bad, eV/Å³; null accepts all.
+    bad_frames
+        ``weight`` gives a bad frame the weight (limit / largest force)², or the same of the
+        stress; ``drop`` leaves it out.
+    energy_window
+        If given, a structure at the energy e above the lowest mixture of the training set has
+        the weight exp(−e / `energy_window`), eV/atom.
+    min_window_weight
+        The least weight the window gives.
+    max_iterations
+        Most steps of the minimisation, from each start.
+    tolerance
+        It stops when the loss falls by less than this fraction in several steps.
+    n_starts
+        Number of random starts of which the best goes on; a training that begins with a
+        potential has that start only.
+    start_iterations
+        Steps of each start before the best is chosen.
+    seed
+        Of the random starts and of the folds of the validation.
+    ridge
+        Strength of the pull of coefficients towards zero and of the radial functions of different
+        pairs of species towards each other: it decides what the data leave open.
+    n_folds
+        Parts of the cross-validation; 0 leaves it out.
+    fold_iterations
+        Most steps of the minimisation without one of the parts.
+    """
+
+    energy_weight: float = 1.0
+    force_weight: float = 0.01
+    stress_weight: float = 0.001
+    force_limit: float | None = 20.0
+    stress_limit: float | None = 1.0
+    bad_frames: str = 'weight'
+    energy_window: float | None = None
+    min_window_weight: float = 0.01
+    max_iterations: int = 200
+    tolerance: float = 1e-3
+    n_starts: int = 3
+    start_iterations: int = 10
+    seed: int = 0
+    ridge: float = 1e-6
+    n_folds: int = 5
+    fold_iterations: int = 10
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense."""
+        for name in _NUMBERS:
+            _check_number(name, getattr(self, name))
+        for name, (is_valid, requirement) in {
+            'energy_weight': (self.energy_weight > 0, 'positive'),
+            'force_weight': (self.force_weight >= 0, 'not negative'),
+            'stress_weight': (self.stress_weight >= 0, 'not negative'),
+            'force_limit': (_absent_or_positive(self.force_limit), 'positive or null'),
+            'stress_limit': (_absent_or_positive(self.stress_limit), 'positive or null'),
+            'bad_frames': (self.bad_frames in BAD_FRAMES, ' or '.join(BAD_FRAMES)),
+            'energy_window': (_absent_or_positive(self.energy_window), 'positive or null'),
+            'min_window_weight': (0 <= self.min_window_weight <= 1, 'between 0 and 1'),
+            'max_iterations': (self.max_iterations >= 0, 'not negative'),
+            'tolerance': (0 < self.tolerance < 1, 'between 0 and 1'),
+            'n_starts': (self.n_starts >= 1, 'at least 1'),
+            'start_iterations': (self.start_iterations >= 0, 'not negative'),
+            'seed': (self.seed >= 0, 'not negative'),
+            'ridge': (self.ridge > 0, 'positive'),
+            'n_folds': (self.n_folds == 0 or self.n_folds >= 2, '0 or at least 2'),
+            'fold_iterations': (self.fold_iterations >= 1, 'at least 1'),
+        }.items():
+            if not is_valid:
+                value = getattr(self, name)
+                raise InputError(f'training setting {name}={value!r}: it must be {requirement}')
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> TrainingSettings:
+        """Make settings of a mapping such as a JSON file holds.
+
+        Raises
+        ------
+        InputError
+            If a name is unknown or a value makes no sense.
+        """
+        names = [field.name for field in fields(cls)]
+        unknown = sorted(set(values) - set(names))
+        if unknown:
+            raise InputError(
+                f'unknown training setting {", ".join(unknown)}; known: {", ".join(names)}'
+            )
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as a mapping, by name."""
+        return asdict(self)
+
+
+_OPTIONAL = ('force_limit', 'stress_limit', 'energy_window')
+_NUMBERS = tuple(f.name for f in fields(TrainingSettings) if f.name != 'bad_frames')
+_INTEGERS = tuple(f.name for f in fields(TrainingSettings) if f.type == 'int')
+
+
+def _absent_or_positive(value: float | None) -> bool:
+    return value is None or value > 0
+
+
+def _check_number(name: str, value: object) -> None:
+    """Refuse what is no finite number; a limit may be absent."""
+    if name in _OPTIONAL and value is None:
+        return
+    kind = int if name in _INTEGERS else int | float
+    if isinstance(value, bool) or not isinstance(value, kind) or not math.isfinite(value):
+        noun = 'an integer' if name in _INTEGERS else 'a number'
+        raise InputError(f'training setting {name}={value!r}: not {noun}')

@@ -1,0 +1,64 @@
+"""Errors of structures that were left out of the training."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aiida_mtp.core.potential.evaluate import evaluate
+from aiida_mtp.core.training.minimise import minimise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiida_mtp.core._typing import Floats
+    from aiida_mtp.core.potential.model import MtpModel
+    from aiida_mtp.core.structures import StructureBatch
+    from aiida_mtp.core.training.objective import Objective, State
+    from aiida_mtp.core.training.settings import TrainingSettings
+
+
+def validation_errors(
+    objective: Objective,
+    state: State,
+    model: MtpModel,
+    batch: StructureBatch,
+    settings: TrainingSettings,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Floats:
+    """Return the errors of the energies in a cross-validation, eV/atom.
+
+    The training set is cut at random into parts; each in turn is left out, the potential is
+    trained further without it, and the part is predicted. What the left-out structures alone
+    had decided goes back to what the pull of the objective says of it.
+
+    Parameters
+    ----------
+    objective, state
+        What was minimised, and the minimum.
+    model, batch
+        The potential whose coefficients these are, and the training set.
+
+    Returns
+    -------
+    Floats
+        shape (n_structures,): NaN for structures without an energy.
+    """
+    data = objective.data
+    errors = np.full(len(data), np.nan)
+    energy_rows = data.first_row[:-1]
+    n_folds = min(settings.n_folds, len(objective.chosen))
+    if n_folds < 2:
+        return errors
+    order = np.random.default_rng(settings.seed).permutation(objective.chosen)
+    for fold in range(n_folds):
+        left_out = np.sort(order[fold::n_folds])
+        kept = replace(objective, chosen=np.setdiff1d(objective.chosen, left_out))
+        if not data.weights[energy_rows[kept.chosen]].any():
+            continue
+        found = minimise(kept, state, settings.fold_iterations, settings.tolerance, advance)
+        part = batch.take(left_out)
+        errors[left_out] = evaluate(found.put_into(model), part).energies - part.energies
+    return errors / batch.n_atoms
