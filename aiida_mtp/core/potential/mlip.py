@@ -59,6 +59,7 @@ def potential_text(content: bytes) -> str:
 
 def parse_potential(text: str) -> MtpModel:
     """Read a potential from text; `ValueError` says what is missing."""
+    text = text.replace('\r\n', '\n')
     if not text.lstrip().startswith('MTP'):
         raise ValueError('it does not begin with `MTP`')
     version = _value(text, 'version')

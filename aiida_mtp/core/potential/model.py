@@ -111,7 +111,7 @@ class MtpModel:
         if len(species) != len(self.species):
             raise InputError(
                 f'the potential has {len(self.species)} species ({", ".join(self.species)}), '
-                f'but {len(species)} names are given: {", ".join(species)}'
+                f'not {len(species)}: {", ".join(species)}'
             )
         return replace(self, species=tuple(species))
 
