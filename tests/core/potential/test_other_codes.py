@@ -75,14 +75,13 @@ def test_motep(shared_data, potential):
     path = shared_data / 'mlip3' / f'{potential}.mtp'
     theirs = read_mtp(path)
     theirs.species = [13, 28, 29]
-    calculator = MTP(theirs, engine='numpy')
     model = read_potential(path, species=['Al', 'Ni', 'Cu'])
     batch = read_structures(shared_data / 'mlip3' / 'small60.cfg', species=model.species)
     batch = batch.take([0, 7, 21])
     result = evaluate(model, batch)
     for s in range(len(batch)):
         atoms = batch.to_ase(s)
-        atoms.calc = calculator
+        atoms.calc = MTP(theirs, engine='numpy')
         assert atoms.get_potential_energy() == pytest.approx(result.energies[s], abs=1e-9)
         np.testing.assert_allclose(
             atoms.get_forces(), result.forces[batch.atoms_of(s)], rtol=0, atol=1e-9
