@@ -37,23 +37,27 @@ def elemental_structures(elements: Sequence[str]) -> StructureBatch:
         raise InputError(f'elements: {", ".join(unknown)} is no chemical symbol')
     atoms, ids, origins = [], [], []
     for symbol in elements:
-        for name, structure in _structures_of(symbol):
+        for name, structure, source in _structures_of(symbol):
             atoms.append(structure)
             ids.append(f'element-{name}:{symbol}')
-            origins.append(f'{name} {symbol}, at its measured lattice constants')
+            origins.append(f'{name} {symbol}, at {source}')
     return StructureBatch.from_ase(atoms, species=list(elements), ids=ids, origins=origins)
 
 
-def _structures_of(symbol: str) -> list[tuple[str, Atoms]]:
+def _structures_of(symbol: str) -> list[tuple[str, Atoms, str]]:
+    """Return lattice, structure and where its size is from."""
     from ase.build import bulk
     from ase.data import atomic_numbers, covalent_radii, reference_states
 
     known = reference_states[atomic_numbers[symbol]] or {}
     try:
-        return [(str(known['symmetry']), bulk(symbol))]
+        return [(str(known['symmetry']), bulk(symbol), 'its measured lattice constants')]
     except (KeyError, ValueError, RuntimeError, NotImplementedError):
         pass  # ASE says so for elements it has no crystal for
     radius = float(covalent_radii[atomic_numbers[symbol]])
     a = 2**0.5 * 2 * radius * 1.05
     sizes = {'fcc': a, 'bcc': a / 2 ** (1 / 3), 'hcp': a / 2**0.5}
-    return [(parent, bulk(symbol, parent, a=sizes[parent])) for parent in PARENTS]
+    return [
+        (parent, bulk(symbol, parent, a=sizes[parent]), 'the size of its covalent radius')
+        for parent in PARENTS
+    ]

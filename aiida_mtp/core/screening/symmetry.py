@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 
 
 class Symmetry(NamedTuple):
-    """A space group and a primitive cell."""
+    """A space group, the lattice parameters of its conventional cell, and a primitive cell."""
 
     number: int
     symbol: str
+    lengths: Floats
+    angles: Floats
     cell: Floats
     positions: Floats
     types: Types
@@ -57,7 +59,17 @@ def symmetry_of(cell: Floats, positions: Floats, types: Types, tolerance: float)
     return Symmetry(
         int(dataset.number),
         str(dataset.international),
+        *_lattice_parameters(np.asarray(dataset.std_lattice)),
         np.asarray(vectors),
         np.asarray(scaled) @ vectors,
         np.asarray(numbers, dtype=np.int16),
     )
+
+
+def _lattice_parameters(cell: Floats) -> tuple[Floats, Floats]:
+    """Return lengths, and angles in degrees, of vectors in rows."""
+    lengths = np.linalg.norm(cell, axis=1)
+    units = cell / lengths[:, None]
+    cosines = np.einsum('ix,ix->i', np.roll(units, -1, axis=0), np.roll(units, -2, axis=0))
+    angles: Floats = np.degrees(np.arccos(np.clip(cosines, -1.0, 1.0)))
+    return lengths, angles

@@ -1,0 +1,141 @@
+"""What a report of a screen is written from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiida_mtp.core.structures import StructureBatch
+
+DONE = 'done'  # status of a structure that DFT has relaxed
+STABLE = 1e-6  # eV/atom: what is this close to the hull is printed as on it
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """What a potential did in one stage.
+
+    Parameters
+    ----------
+    name
+        What the stage is called, such as ``Screen-1``.
+    structures
+        Every structure that entered, relaxed by the potential: energies and statuses. They need
+        not be given; then the picture of the hull has no points of this stage.
+    reasons
+        Number of structures by reason (``kept``, ``above_hull`` …); they add up to all.
+    statuses
+        Number of structures by the outcome of their relaxation.
+    sigma
+        Error of the energies that was assumed, eV/atom.
+    reach
+        How far above the hull structures were kept, eV/atom.
+    n_iterations
+        Rounds of learning.
+    n_training
+        Configurations in the training set at the end.
+    potential
+        Its description, such as ``level`` → ``16``.
+    errors
+        Errors of the potential: name, unit included → value.
+    """
+
+    name: str
+    reasons: Mapping[str, int]
+    statuses: Mapping[str, int]
+    sigma: float
+    reach: float
+    n_iterations: int
+    n_training: int
+    structures: StructureBatch | None = None
+    potential: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def n_structures(self) -> int:
+        """Number of structures that entered."""
+        return sum(self.reasons.values())
+
+    @property
+    def n_kept(self) -> int:
+        """Number of structures that went on."""
+        return self.reasons.get('kept', 0)
+
+
+@dataclass(frozen=True)
+class ScreenReport:
+    """What a screen found, and how.
+
+    Parameters
+    ----------
+    hull
+        All that DFT relaxed, with energies, statuses (``done`` where it succeeded) and the columns
+        `formation_energy` and `e_above_hull` (eV/atom); if there are, `label_process` (uuid),
+        `seconds` and `magnetic_moment` (µB per cell). Its species are the elements of the system.
+    n_candidates
+        Structures that entered the screen.
+    n_labels
+        DFT single points the potentials were trained on.
+    label_seconds
+        What these took, s; NaN if unknown.
+    engine_seconds
+        What relaxing, selecting and training took, s; NaN if unknown.
+    stages
+        The stages, in their order.
+    published
+        Formation energies to compare with: formula → eV/atom and source.
+    settings
+        Tables of settings: title → name → value.
+    provenance
+        Where the numbers are kept: name → value, such as ``screen`` → pk and uuid.
+    commands
+        Command lines that lead from the report to the data behind it, each with its purpose.
+    finished
+        When the screen finished, as text.
+    """
+
+    hull: StructureBatch
+    n_candidates: int
+    n_labels: int = 0
+    label_seconds: float = float('nan')
+    engine_seconds: float = float('nan')
+    stages: tuple[StageReport, ...] = ()
+    published: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    commands: tuple[tuple[str, str], ...] = ()
+    finished: str = ''
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """The system."""
+        return self.hull.species
+
+    @property
+    def n_relaxed(self) -> int:
+        """Number of structures DFT was asked to relax, elements included."""
+        return len(self.hull)
+
+    def final_seconds(self) -> float:
+        """Return what the final relaxations took, s; NaN if unknown."""
+        seconds = np.asarray(self.hull.column('seconds'), dtype=np.float64)
+        return float(np.nansum(seconds)) if np.isfinite(seconds).any() else float('nan')
+
+    def spent_seconds(self) -> float:
+        """Return what the whole screen took, s; NaN if the cost of DFT is unknown."""
+        engine = self.engine_seconds if np.isfinite(self.engine_seconds) else 0.0
+        labels = self.label_seconds if self.n_labels else 0.0
+        return self.final_seconds() + labels + engine
+
+    def brute_force_seconds(self) -> float:
+        """Estimate what relaxing every candidate with DFT would have taken, s.
+
+        The mean cost of the final relaxations times the number of candidates. It is a low estimate:
+        the survivors of a screen start from better geometries than prototypes do.
+        """
+        return self.final_seconds() / max(self.n_relaxed, 1) * self.n_candidates
