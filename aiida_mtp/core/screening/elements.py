@@ -14,6 +14,22 @@ if TYPE_CHECKING:
 
 PARENTS = ('fcc', 'bcc', 'hcp')
 
+VOLUMES = {
+    'B': 7.3,
+    'P': 19.0,
+    'S': 25.7,
+    'Mn': 12.2,
+    'Ga': 19.6,
+    'Se': 27.3,
+    'Te': 34.0,
+    'Pm': 33.6,
+    'Pa': 24.9,
+    'U': 20.8,
+    'Np': 19.2,
+    'Pu': 20.0,
+}
+"""Measured volumes of solid elements whose crystals ASE does not build, Å³/atom."""
+
 
 def elemental_structures(elements: Sequence[str]) -> StructureBatch:
     """Return each element in its structure at zero temperature, at its known volume.
@@ -51,13 +67,21 @@ def _structures_of(symbol: str) -> list[tuple[str, Atoms, str]]:
 
     known = reference_states[atomic_numbers[symbol]] or {}
     try:
-        return [(str(known['symmetry']), bulk(symbol), 'its measured lattice constants')]
+        # of orthorhombic elements (U, Np) ASE builds the lattice, without the other atoms
+        if known['symmetry'] != 'orthorhombic':
+            return [(str(known['symmetry']), bulk(symbol), 'its measured lattice constants')]
     except (KeyError, ValueError, RuntimeError, NotImplementedError):
         pass  # ASE says so for elements it has no crystal for
-    radius = float(covalent_radii[atomic_numbers[symbol]])
-    a = 2**0.5 * 2 * radius * 1.05
-    sizes = {'fcc': a, 'bcc': a / 2 ** (1 / 3), 'hcp': a / 2**0.5}
+    # an atom of a gas: a sphere of its covalent radius in fcc, a little larger
+    volume = VOLUMES.get(symbol, 2**0.5 / 2 * (2.1 * covalent_radii[atomic_numbers[symbol]]) ** 3)
+    sizes = {'fcc': (4 * volume) ** (1 / 3), 'bcc': (2 * volume) ** (1 / 3)}
+    sizes['hcp'] = (2**0.5 * volume) ** (1 / 3)
+    source = 'its measured volume' if symbol in VOLUMES else 'the size of its covalent radius'
     return [
-        (parent, bulk(symbol, parent, a=sizes[parent]), 'the size of its covalent radius')
+        (parent, bulk(symbol, parent, a=sizes[parent], c=_height(parent, sizes[parent])), source)
         for parent in PARENTS
     ]
+
+
+def _height(parent: str, a: float) -> float | None:
+    return a * (8 / 3) ** 0.5 if parent == 'hcp' else None
