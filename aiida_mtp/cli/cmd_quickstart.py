@@ -25,34 +25,32 @@ if TYPE_CHECKING:
 @click.option(
     '--report',
     type=click.Path(dir_okay=False, path_type=Path),
-    default=Path('quickstart-report.html'),
-    show_default=True,
-    help='Where the report goes.',
+    help='Where the report goes.  [default: quickstart-ELEMENTS.html]',
 )
 @click.option(
     '--profile', default='aiida-mtp', show_default=True, help='Name of the AiiDA profile.'
 )
 @click.option('--cores', type=click.IntRange(1), help='Cores to use, by default all.')
-def command(dft: str, report: Path, profile: str, cores: int | None) -> None:
+@click.option('--again', is_flag=True, help='Screen again, though a screen of this kind is done.')
+def command(dft: str, report: Path | None, profile: str, cores: int | None, again: bool) -> None:  # noqa: FBT001
     """Run a whole screen: from nothing to a hull of DFT energies, and a report.
 
     It makes an AiiDA profile that needs no server, starts its daemon, and screens a binary system.
     Run it again and it finds what it has computed.
     """
-    from rich.console import Console
-
+    from aiida_mtp.cli.output import console as make_console
     from aiida_mtp.cli.profile import ensure_ready
 
-    console = Console()
+    console = make_console()
     with console.status('profile, codes, daemon'):
         codes = ensure_ready(profile)
-    console.print(
-        f'profile {profile}, codes {", ".join(code.full_label for code in codes.values())}'
-    )
-    check_dft(codes['mtp-dft'], dft)
-    screen = _screen(codes, dft, cores, console)
+        check_dft(codes['mtp-dft'], dft)
+    names = ', '.join(code.full_label for code in codes.values())
+    console.print(f'profile {profile}, codes {names}', highlight=False)
+    screen = _screen(_builder(codes, dft, cores), console, again=again)
     _watch(screen, console, profile)
-    _show(screen, console, report, profile)
+    elements = '-'.join(screen.inputs.elements)
+    _show(screen, console, report or Path(f'quickstart-{elements}.html'), profile)
 
 
 def check_dft(code: AbstractCode, calculator: str) -> None:
@@ -74,32 +72,22 @@ def check_dft(code: AbstractCode, calculator: str) -> None:
         settings.write_text(
             json.dumps(screen_settings(quickstart_screen(calculator))), encoding='utf-8'
         )
-        path = str(code.filepath_executable)  # type: ignore[attr-defined]
+        path = str(code.filepath_executable)
         answer = subprocess.run(  # noqa: S603 - our own executable
             [path, 'check', str(settings)], capture_output=True, text=True, check=False
         )
     if answer.returncode:
         lines = (answer.stderr or answer.stdout).strip().splitlines() or ['no answer']
-        raise InputError(lines[-1])
+        raise InputError(f'DFT does not answer: {lines[-1]}')
 
 
-def _screen(
-    codes: dict[str, AbstractCode], dft: str, cores: int | None, console: Console
-) -> WorkChainNode:
-    """Return the screen that is running, or a new one."""
+def _builder(codes: dict[str, AbstractCode], dft: str, cores: int | None) -> Any:
     from os import cpu_count
 
-    from aiida.engine import submit
-
-    from aiida_mtp.cli.screens import running_screen
     from aiida_mtp.workchains.protocols import quickstart_screen
     from aiida_mtp.workchains.screen import MtpScreenWorkChain
 
     wanted = quickstart_screen(dft)
-    running = running_screen(wanted['elements'])
-    if running is not None:
-        console.print(f'screen {running.pk} of {"-".join(wanted["elements"])} is running already')
-        return running
     overrides = wanted['overrides']
     options: dict[str, Any] = {
         'resources': {
@@ -110,7 +98,7 @@ def _screen(
     }
     for part in ('engine', 'dft'):
         overrides.setdefault(part, {})['options'] = options
-    builder = MtpScreenWorkChain.get_builder_from_protocol(
+    builder: Any = MtpScreenWorkChain.get_builder_from_protocol(
         wanted['elements'],
         codes['mtp-engine'],
         codes['mtp-dft'],
@@ -118,19 +106,46 @@ def _screen(
         overrides=overrides,
     )
     builder.metadata.label = f'quickstart {dft}'
-    screen: WorkChainNode = submit(builder)
-    console.print(f'screen {screen.pk} of {"-".join(wanted["elements"])}, uuid {screen.uuid}')
+    return builder
+
+
+def _screen(builder: Any, console: Console, *, again: bool) -> WorkChainNode:
+    """Return the screen of these inputs there is, or a new one."""
+    from aiida.engine import submit
+
+    from aiida_mtp.cli.screens import screen_with_inputs
+
+    elements = '-'.join(builder.elements)
+    known = screen_with_inputs(builder)
+    if known is not None and not known.is_terminated:
+        console.print(f'screen {known.pk} of {elements} is running already', highlight=False)
+        return known
+    if known is not None and not again:
+        console.print(
+            f'screen {known.pk} of {elements} is done; --again makes another, '
+            'which takes from the cache what was computed',
+            highlight=False,
+        )
+        return known
+    screen: Any = submit(builder)
+    console.print(f'screen {screen.pk} of {elements}, uuid {screen.uuid}', highlight=False)
     return screen
 
 
 def _watch(screen: WorkChainNode, console: Console, profile: str) -> None:
     from aiida_mtp.cli.follow import follow
 
+    if screen.is_terminated:
+        return
     try:
         follow(screen, console)
     except KeyboardInterrupt:
         console.print(
-            f'\nThe screen goes on. See it with: aiida-mtp -p {profile} screen status {screen.pk}'
+            f'\nThe screen goes on without you. See how it stands: '
+            f'aiida-mtp -p {profile} screen status {screen.pk}; '
+            'come back to it: aiida-mtp quickstart',
+            highlight=False,
+            soft_wrap=True,
         )
         raise SystemExit(130) from None
 
@@ -147,10 +162,14 @@ def _show(screen: WorkChainNode, console: Console, report: Path, profile: str) -
     hull = screen.outputs.hull.get_batch()
     console.print(hull_table(hull, published_energies(hull.species)))
     write_report(report, report_data(screen))
-    console.print(f'report: {report.resolve()}')
+    lines = [f'report: {report.resolve()}']
     compounds = [p for p in screen.outputs.stable['phases'] if p['formation_energy'] < -1e-6]
     if compounds:
         lowest = min(compounds, key=lambda phase: phase['formation_energy'])
-        console.print('Where does a number come from? Ask:')
-        console.print(f'  aiida-mtp -p {profile} trace {lowest["formula"]}')
-        console.print(f'  verdi -p {profile} process show {screen.pk}')
+        lines += [
+            'Where does a number come from? Ask:',
+            f'  aiida-mtp -p {profile} trace {lowest["formula"]}',
+            f'  verdi -p {profile} process show {screen.pk}',
+        ]
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)

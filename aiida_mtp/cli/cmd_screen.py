@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import yaml
 
+from aiida_mtp.cli.parameters import SCREEN, CodeType
 from aiida_mtp.cli.root import load
 from aiida_mtp.core.errors import InputError
+
+if TYPE_CHECKING:
+    from aiida.orm import AbstractCode, WorkChainNode
 
 PROTOCOLS = ('fast', 'balanced', 'stringent')
 
@@ -17,14 +21,20 @@ PROTOCOLS = ('fast', 'balanced', 'stringent')
 @click.group('screen')
 def command() -> None:
     """Launch screens, see how they stand, and report what they found."""
-    load()
 
 
 @command.command('launch')
 @click.argument('elements', nargs=-1, required=True)
 @click.option('--protocol', type=click.Choice(PROTOCOLS), default='balanced', show_default=True)
-@click.option('--engine', required=True, help='Code of mtp-engine, as label@computer.')
-@click.option('--dft', required=True, help='Code of the DFT backend, as label@computer.')
+@click.option(
+    '--engine',
+    type=CodeType(entry_point='mtp.relax'),
+    required=True,
+    help='Code of mtp-engine, as label@computer.',
+)
+@click.option(
+    '--dft', type=CodeType(), required=True, help='Code of the DFT backend, as label@computer.'
+)
 @click.option('--backend', default='ase', show_default=True, help='The DFT backend.')
 @click.option(
     '--overrides',
@@ -41,8 +51,8 @@ def command() -> None:
 def launch(
     elements: tuple[str, ...],
     protocol: str,
-    engine: str,
-    dft: str,
+    engine: AbstractCode,
+    dft: AbstractCode,
     backend: str,
     overrides: Path | None,
     structures: Path | None,
@@ -61,10 +71,10 @@ def launch(
     if own is not None and not len(own):
         raise InputError(f'{structures}: holds no structures')
     try:
-        builder = MtpScreenWorkChain.get_builder_from_protocol(
+        builder: Any = MtpScreenWorkChain.get_builder_from_protocol(
             list(elements),
-            _code(engine),
-            _code(dft),
+            engine,
+            dft,
             protocol=protocol,
             backend=backend,
             structures=own,
@@ -93,24 +103,15 @@ def _yaml(path: Path | None) -> dict[str, Any]:
     return values
 
 
-def _code(label: str) -> Any:
-    from aiida.common.exceptions import MultipleObjectsError, NotExistent
-    from aiida.orm import load_code
-
-    try:
-        return load_code(label)
-    except (NotExistent, MultipleObjectsError, ValueError):
-        raise InputError(f'no code {label}; see verdi code list') from None
-
-
 @command.command('list')
 def list_screens() -> None:
     """List all screens, the newest first."""
-    from rich.console import Console
     from rich.table import Table
 
+    from aiida_mtp.cli.output import console
     from aiida_mtp.cli.screens import all_screens
 
+    load()
     table = Table('pk', 'started', 'elements', 'label', 'state')
     for screen in all_screens():
         state = screen.process_state.value
@@ -119,45 +120,45 @@ def list_screens() -> None:
         elements = '-'.join(screen.inputs.elements)
         started = f'{screen.ctime:%Y-%m-%d %H:%M}'
         table.add_row(str(screen.pk), started, elements, screen.label, state)
-    Console().print(table)
+    console().print(table)
 
 
 @command.command('status')
-@click.argument('screen', required=False)
-def status(screen: str | None) -> None:
+@SCREEN
+def status(screen: WorkChainNode | None) -> None:
     """Show how SCREEN (pk or uuid, by default the newest) stands."""
-    from rich.console import Console
-
+    from aiida_mtp.cli.output import console
     from aiida_mtp.cli.screens import find_screen
     from aiida_mtp.cli.status import status_tree
 
-    Console().print(status_tree(find_screen(screen)))
+    load()
+    console().print(status_tree(screen or find_screen()))
 
 
 @command.command('report')
-@click.argument('screen', required=False)
+@SCREEN
 @click.option(
     '-o',
     '--output',
     type=click.Path(dir_okay=False, path_type=Path),
     help='Write an HTML report with a picture of the hull.',
 )
-def report(screen: str | None, output: Path | None) -> None:
+def report(screen: WorkChainNode | None, output: Path | None) -> None:
     """Show the hull that SCREEN (by default the newest finished one) found."""
-    from rich.console import Console
-
     from aiida_mtp.cli.hull_table import hull_table
+    from aiida_mtp.cli.output import console
     from aiida_mtp.cli.report import report_data
     from aiida_mtp.cli.screens import find_screen
     from aiida_mtp.core.screening.published import published_energies
     from aiida_mtp.core.screening.report import write_report
 
-    node = find_screen(screen, finished=True)
+    load()
+    node = screen or find_screen(finished=True)
     if 'hull' not in node.outputs:
         raise InputError(f'screen {node.pk} has no hull yet; see aiida-mtp screen status {node.pk}')
     hull = node.outputs.hull.get_batch()
-    console = Console()
-    console.print(hull_table(hull, published_energies(hull.species)))
+    terminal = console()
+    terminal.print(hull_table(hull, published_energies(hull.species)))
     if output is not None:
         write_report(output, report_data(node))
-        console.print(f'report: {output.resolve()}')
+        terminal.print(f'report: {output.resolve()}')

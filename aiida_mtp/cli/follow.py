@@ -6,93 +6,141 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aiida_mtp.cli.process_tree import called_by, outputs_of
+from aiida_mtp.core.errors import InputError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from aiida.orm import WorkChainNode
     from rich.console import Console
 
+    from aiida_mtp.cli.process_tree import Called
+
 INTERVAL = 2.0  # s
 SLOW = 30.0  # s: how often the state is printed where there is no terminal
+PARTS = {
+    'references': 'elements',
+    'prototypes': 'prototypes',
+    'stage_1': 'Screen-1',
+    'stage_2': 'Screen-2',
+    'final': 'final DFT',
+}
+DOING = {
+    'mtp.prototypes': 'generates',
+    'mtp.relax': 'relaxes',
+    'mtp.train': 'trains on',
+    'mtp.select': 'selects among',
+    'mtp.dft': 'DFT',
+}
 
 
 def follow(screen: WorkChainNode, console: Console) -> None:
-    """Print what the work chains of a screen report until it ends.
+    """Print what the work chains of a screen report, and what they do, until it ends.
 
     Interrupting it leaves the screen running.
+
+    Raises
+    ------
+    InputError
+        If the screen cannot go on: the daemon has stopped, or a job waits for someone to mend it.
     """
-    started, printed, last = time.monotonic(), set[int](), 0.0
+    printed: set[int] = set()
+    last = 0.0
     with console.status('starting') as status:
         while True:
-            ended = screen.is_terminated
-            for number, text in _reports(screen):
+            ended = screen.is_terminated  # asked first: what it reported then is complete
+            called = called_by(screen)
+            for number, text in _reports(screen, called):
                 if number not in printed:
                     printed.add(number)
-                    console.print(f'[dim]{_clock(time.monotonic() - started)}[/dim]  {text}')
+                    console.print(f'[dim]{_age(screen)}[/dim]  {text}', highlight=False)
             if ended:
                 return
-            now = f'{_clock(time.monotonic() - started)}  {_current(screen)}'
+            refuse_to_wait(called)
+            now = f'{_age(screen)}  {progress(called)}'
             status.update(now)
             if not console.is_terminal and time.monotonic() - last > SLOW:
                 last = time.monotonic()
-                console.print(now, style='dim')
+                console.print(now, style='dim', highlight=False)
             time.sleep(INTERVAL)
 
 
-def _clock(seconds: float) -> str:
-    return f'{int(seconds) // 60:3d}:{int(seconds) % 60:02d}'
+def refuse_to_wait(called: Sequence[Called]) -> None:
+    """Raise `InputError` if nobody works on the screen: no daemon, or a job that is paused."""
+    from aiida.engine.daemon.client import get_daemon_client
+    from aiida.orm import load_node
+
+    if not get_daemon_client().is_daemon_running:
+        raise InputError(
+            'the AiiDA daemon has stopped, the screen waits for it; '
+            'see verdi daemon logshow, and run this again to go on'
+        )
+    paused = [one for one in called if one.is_paused and one.is_running]
+    if paused:
+        node = load_node(paused[0].pk)
+        messages = [log.message for log in node.logs if log.levelname in {'WARNING', 'ERROR'}]
+        reason = (messages or [node.process_status or 'no reason given'])[-1]
+        raise InputError(
+            f'{paused[0].name}<{node.pk}> is paused: {reason.strip().splitlines()[-1]}; '
+            f'mend it and go on with verdi process play {node.pk}'
+        )
 
 
-def _reports(screen: WorkChainNode) -> Iterator[tuple[int, str]]:
+def _age(screen: WorkChainNode) -> str:
+    """Return the time since a screen was started."""
+    from aiida.common import timezone
+
+    seconds = int((timezone.now() - screen.ctime).total_seconds())
+    return f'{seconds // 60:3d}:{seconds % 60:02d}'
+
+
+def _reports(screen: WorkChainNode, called: Sequence[Called]) -> Iterator[tuple[int, str]]:
     """Yield the reports of a screen and all its work chains, in order of time."""
     from aiida.orm import Log, QueryBuilder
 
-    chains = {screen.pk: ''}
-    for chain in screen.called_descendants:
-        if 'WorkChainNode' in type(chain).__name__:
-            chains[chain.pk] = _stage(chain)
+    parts = {screen.pk: 'screen'} | {one.pk: PARTS.get(one.part, one.part) for one in called}
     query = QueryBuilder().append(
         Log,
-        filters={'dbnode_id': {'in': list(chains)}},
-        project=['id', 'dbnode_id', 'message', 'levelname'],
+        filters={'dbnode_id': {'in': list(parts)}, 'levelname': {'in': ['REPORT', 'ERROR']}},
+        project=['id', 'dbnode_id', 'message'],
     )
     query.order_by({Log: 'time'})
-    for number, node, message, _ in query.all():
-        text = message.split(']: ', 1)[-1] if message.startswith('[') else message
-        text = text.split('|')[-1].split(']: ', 1)[-1].strip()
-        yield number, f'{chains[node]:8s} {text}'
+    for number, node, message in query.all():
+        # what AiiDA puts before it: [pk|class|step]:
+        text = message.split(']: ', 1)[-1].strip().splitlines()[-1]
+        yield number, f'{parts[node]:10s}  {text}'
 
 
-def _stage(node: Any) -> str:
-    """Return the label of the part of the screen that a process belongs to."""
-    while node.caller is not None and node.caller.caller is not None:
-        node = node.caller
-    return call_label(node)
+def progress(called: Sequence[Called]) -> str:
+    """Return in one line what a screen is doing, and how much it has learnt."""
+    running = [one for one in called if one.is_job and one.is_running]
+    words = [_doing(running[-1])] if running else ['between two jobs']
+    grown = [one.pk for one in called if one.name == 'append_labels' and one.is_done]
+    if grown:
+        size = outputs_of(grown[-1:], 'n_structures').get(grown[-1])
+        words.append(f'training set {size}')
+    jobs = [one.pk for one in called if one.kind.endswith('mtp.dft') and one.is_done]
+    done = sum(outputs_of(jobs, 'n_structures').values())
+    if done:
+        words.append(f'{done} DFT results')
+    return ' · '.join(words)
 
 
-def call_label(node: Any) -> str:
-    """Return the label under which a process was called."""
-    from aiida.common.links import LinkType
+def _doing(job: Called) -> str:
+    """Return what a job that runs is doing."""
+    from aiida.orm import load_node
 
-    calls = (LinkType.CALL_CALC, LinkType.CALL_WORK)
-    links = node.base.links.get_incoming(link_type=calls).all()
-    return str(links[0].link_label) if links else ''
-
-
-def _current(screen: WorkChainNode) -> str:
-    """Return in a few words what a screen is doing."""
-    running = [
-        node
-        for node in screen.called_descendants
-        if 'CalcJobNode' in type(node).__name__ and not node.is_terminated
-    ]
-    if not running:
-        return 'between two jobs'
-    node = running[-1]
-    words = f'{_stage(node)}: {node.process_label.removeprefix("Mtp").removesuffix("Calculation")}'
-    total = len(node.inputs.structures) if 'structures' in node.inputs else 0
+    node: Any = load_node(job.pk)
+    part = PARTS.get(job.part, job.part)
+    name = job.kind.removeprefix('aiida.calculations:')
+    words = f'{part}: {DOING.get(name, name)}'
+    given = {'mtp.select': 'candidates'}.get(name, 'structures')
+    if given not in node.inputs:
+        return words
+    total = len(node.inputs[given])
     done = finished_results(node)
-    return f'{words} {done}/{total}' if done is not None else f'{words} ({total} structures)'
+    return f'{words} {total}' if done is None else f'{words} {done} of {total}'
 
 
 def finished_results(node: Any) -> int | None:

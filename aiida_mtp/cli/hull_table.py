@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aiida_mtp.core.structures import StructureBatch
 
 NEAR = 0.02  # eV/atom: how far above the hull a phase is still worth a row
+STABLE = 1e-6  # eV/atom: rounding of a difference of energies
 
 
 def hull_table(hull: StructureBatch, known: Mapping[str, tuple[float, str]] | None = None) -> Table:
@@ -32,14 +33,15 @@ def hull_table(hull: StructureBatch, known: Mapping[str, tuple[float, str]] | No
     table.add_column('formation energy\nmeV/atom', justify='right')
     table.add_column('above hull\nmeV/atom', justify='right')
     if known:
-        table.add_column('published\nmeV/atom', justify='right')
+        table.add_column('published\nPBE, meV/atom', justify='right')
         table.add_column('source')
     distance = hull.columns['e_above_hull']
     fraction = hull.compositions[:, -1] / hull.n_atoms
+    found = set()
     for row in np.lexsort((distance, fraction)):
-        if not distance[row] < NEAR:
+        if not distance[row] < NEAR:  # also what has none
             continue
-        stable = distance[row] < 1e-6
+        stable = distance[row] < STABLE
         formula = hull.formulas[row]
         cells = [
             formula,
@@ -47,8 +49,13 @@ def hull_table(hull: StructureBatch, known: Mapping[str, tuple[float, str]] | No
             f'{hull.columns["formation_energy"][row] * 1e3:.1f}',
             'stable' if stable else f'{distance[row] * 1e3:.1f}',
         ]
-        if known:
-            value, source = known.get(formula, (None, '')) if stable else (None, '')
-            cells += ['' if value is None else f'{value * 1e3:.0f}', source]
+        if formula in known and stable:
+            found.add(formula)
+            value, source = known[formula]
+            cells += [f'{value * 1e3:.0f}', source]
         table.add_row(*cells, style='bold' if stable else 'dim')
+    missing = sorted(set(known) - found, key=lambda formula: known[formula][0])
+    if missing:
+        listed = ', '.join(f'{formula} {known[formula][0] * 1e3:.0f}' for formula in missing)
+        table.caption = f'published as well, but not stable or not screened here: {listed}'
     return table

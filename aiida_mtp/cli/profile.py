@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,36 +18,36 @@ if TYPE_CHECKING:
 PROFILE = 'aiida-mtp'
 CODES = {'mtp-engine': 'mtp.relax', 'mtp-dft': 'mtp.dft'}
 WORKERS = 1
-CACHED = ('aiida.calculations:mtp.*', 'aiida_mtp.calculations.*')
 OPTIONS: dict[str, Any] = {
-    'runner.poll.interval': 1,
-    'transport.task_retry_initial_interval': 2,
-    'daemon.timeout': 20,  # stopping under load fails at the default of two seconds
+    'caching.default_enabled': True,
     'daemon.default_workers': WORKERS,
-    'caching.enabled_for': list(CACHED),
+    'daemon.timeout': 20,  # stopping under load fails at the default of two seconds
+    'runner.poll.interval': 2,
+    'transport.task_retry_initial_interval': 2,
 }
 
 
-def ensure_profile(name: str = PROFILE) -> bool:
-    """Load the profile of this name; make it first if there is none. Return whether it is new."""
+def ensure_profile(name: str = PROFILE) -> None:
+    """Load the profile of this name; make it first if there is none.
+
+    What an interrupted call left undone is done by the next.
+    """
     from aiida.manage.configuration import get_config, load_profile
-    from aiida.manage.configuration.settings import AiiDAConfigDir
 
     config = get_config(create=True)
-    is_new = name not in config.profile_names
-    if is_new:
+    if name not in config.profile_names:
         _create_profile(config, name)
+    if not config.default_profile_name:
+        config.set_default_profile(name)
+        config.store()
     load_profile(name, allow_switch=True)
-    if is_new:
-        _make_patient(Path(AiiDAConfigDir.get()))
-    return is_new
+    _let_read_while_written()
 
 
 def _create_profile(config: Any, name: str) -> None:
     from aiida.manage.configuration import create_profile
     from aiida.plugins import BrokerFactory
 
-    default = config.default_profile_name
     broker: Any = BrokerFactory('core.zeromq')
     create_profile(
         config,
@@ -58,21 +60,20 @@ def _create_profile(config: Any, name: str) -> None:
     )
     for option, value in OPTIONS.items():
         config.set_option(option, value, scope=name)
-    # an existing default profile stays the default
-    config.set_default_profile(default or name, overwrite=True)
     config.store()
 
 
-def _make_patient(folder: Path) -> None:
-    """Let readers and writers of the database work side by side."""
+def _let_read_while_written() -> None:
+    """Switch SQLite to its write-ahead log: this command reads while the daemon writes."""
     from aiida.manage import get_manager
 
-    storage = get_manager().get_profile_storage()
-    database = Path(str(storage.filepath_database))  # type: ignore[attr-defined]
-    if database.is_file() and folder in database.parents:
-        connection = sqlite3.connect(database)
-        connection.execute('PRAGMA journal_mode=WAL')
-        connection.close()
+    storage: Any = get_manager().get_profile_storage()
+    path = getattr(storage, 'filepath_database', None)
+    if path is None:  # a profile of another kind
+        return
+    connection = sqlite3.connect(path)
+    connection.execute('PRAGMA journal_mode=WAL')
+    connection.close()
 
 
 def ensure_computer() -> Computer:
@@ -148,19 +149,37 @@ def ensure_daemon() -> None:
     client = get_daemon_client()
     marker = Path(get_config().dirpath) / 'daemon' / f'{client.profile.name}.aiida-mtp'
     identity = f'{__version__} {sys.executable} {_newest_source()}'
-    try:
-        if client.is_daemon_running:
-            if marker.is_file() and marker.read_text(encoding='utf-8') == identity:
-                return
+    if client.is_daemon_running:
+        if marker.is_file() and marker.read_text(encoding='utf-8') == identity:
+            return
+        try:
             client.stop_daemon(wait=True)
-        client.start_daemon(number_workers=WORKERS)
-    except DaemonException as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise InputError(
-            f'the AiiDA daemon does not start: {reason}; see verdi daemon status'
-        ) from None
+        except DaemonException as error:
+            raise InputError(f'the AiiDA daemon does not stop: {_last_line(str(error))}') from None
+    _start_daemon(client.profile.name)
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.write_text(identity, encoding='utf-8')
+
+
+def _start_daemon(profile: str) -> None:
+    """Start the daemon by the command of this environment, also where that is not activated."""
+    folder = Path(sys.executable).parent
+    path = f'{folder}{os.pathsep}{os.environ.get("PATH", "")}'
+    answer = subprocess.run(  # noqa: S603 - AiiDA's own executable
+        [str(folder / 'verdi'), '-p', profile, 'daemon', 'start', str(WORKERS)],
+        env={**os.environ, 'PATH': path},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if answer.returncode:
+        reason = _last_line(answer.stderr or answer.stdout)
+        raise InputError(f'the AiiDA daemon does not start: {reason}; see verdi daemon status')
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ['no reason given'])[-1]
 
 
 def _newest_source() -> int:

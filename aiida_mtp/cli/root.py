@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import warnings
+from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from aiida_mtp import __version__
-from aiida_mtp.core.errors import InputError
+# where AiiDA is new, its import makes a folder and warns of it
+warnings.filterwarnings('ignore', 'Creating AiiDA configuration folder')
+
+from aiida.cmdline.groups.verdi import VerdiContext  # noqa: E402
+from aiida.cmdline.params import options  # noqa: E402
+from aiida.cmdline.params.types import ProfileParamType  # noqa: E402
+
+from aiida_mtp import __version__  # noqa: E402
+from aiida_mtp.core.errors import InputError  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 COMMANDS = {
     'quickstart': 'From nothing to a hull: a profile, a daemon, and a first screen.',
@@ -19,8 +31,42 @@ COMMANDS = {
 }
 
 
+class Complaint(click.ClickException):
+    """What a user did wrong, in one line."""
+
+    def show(self, file: Any = None) -> None:
+        """Print it without the usage of the command, which tells nothing new."""
+        click.echo(f'Error: {self.format_message()}', file=file, err=file is None)
+
+
+@contextmanager
+def told_in_one_line() -> Iterator[None]:
+    """Turn what a user can mend into a complaint; a traceback is for what is wrong with us."""
+    from aiida.common.exceptions import ConfigurationError, InvalidOperation, LockedProfileError
+
+    try:
+        yield
+    except click.BadParameter as error:
+        raise _complaint(error.format_message(), exit_code=error.exit_code) from None
+    except (InputError, ConfigurationError, InvalidOperation, LockedProfileError) as error:
+        raise _complaint(str(error)) from None
+    except BrokenPipeError:
+        raise  # click ends quietly
+    except OSError as error:  # a full disk, a folder that is not there or not ours
+        where = f'{error.filename}: ' if error.filename else ''
+        raise _complaint(f'{where}{error.strerror or error}') from None
+
+
+def _complaint(message: str, exit_code: int = 1) -> Complaint:
+    complaint = Complaint(' '.join(message.split()))
+    complaint.exit_code = exit_code
+    return complaint
+
+
 class _Group(click.Group):
     """Imports a command when it is called, and tells a user's mistake in one line."""
+
+    context_class = VerdiContext
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
@@ -35,46 +81,44 @@ class _Group(click.Group):
         with formatter.section('Commands'):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with told_in_one_line():
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with told_in_one_line():
             return super().invoke(ctx)
-        except InputError as error:
-            raise click.ClickException(str(error)) from None
+
+
+def _profile_name() -> str | None:
+    """Return the profile that `verdi` has loaded, or the default one; None if there is none."""
+    from aiida.manage import get_manager
+    from aiida.manage.configuration import get_config
+
+    profile = get_manager().get_profile()
+    return profile.name if profile else get_config(create=True).default_profile_name
 
 
 @click.group(cls=_Group, context_settings={'help_option_names': ['-h', '--help']})
 @click.version_option(__version__, prog_name='aiida-mtp')
-@click.option('-p', '--profile', help='AiiDA profile, by default the default one.')
-def cmd_root(profile: str | None) -> None:
+@options.PROFILE(
+    type=ProfileParamType(load_profile=True), default=_profile_name, expose_value=False
+)
+def cmd_root() -> None:
     """Find the stable alloys of a chemical system."""
-    click.get_current_context().obj = profile
 
 
-def load(profile: str | None = None) -> None:
-    """Load a profile, that of the option or the default, unless one is loaded.
+def load() -> None:
+    """Open the database of the profile.
 
     Raises
     ------
     InputError
         If there is none.
     """
-    from aiida.common.exceptions import ConfigurationError
     from aiida.manage import get_manager
-    from aiida.manage.configuration import get_config, load_profile
 
-    if profile is None:
-        profile = _named_by_user()
-    if profile is None and get_manager().get_profile() is not None:
-        return
-    try:
-        if profile is None and not get_config().default_profile_name:
-            raise InputError('no AiiDA profile; make one with aiida-mtp quickstart or verdi presto')
-        load_profile(profile, allow_switch=True)
-    except ConfigurationError as error:
-        raise InputError(str(error).splitlines()[0]) from None
-
-
-def _named_by_user() -> str | None:
-    context = click.get_current_context(silent=True)
-    named = context.find_root().params.get('profile') if context else None
-    return named if isinstance(named, str) else None
+    manager = get_manager()
+    if manager.get_profile() is None:
+        raise InputError('no AiiDA profile; make one with aiida-mtp quickstart or verdi presto')
+    manager.get_profile_storage()

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from aiida.common.links import LinkType
+
+from aiida_mtp.cli.parameters import SCREEN_ENTRY_POINT
 from aiida_mtp.core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from aiida.engine import ProcessBuilder
     from aiida.orm import WorkChainNode
-
-ENTRY_POINT = 'aiida.workflows:mtp.screen'
 
 
 def all_screens() -> list[Any]:
@@ -19,52 +20,59 @@ def all_screens() -> list[Any]:
     from aiida.orm import QueryBuilder, WorkChainNode
 
     query = QueryBuilder().append(
-        WorkChainNode, filters={'process_type': ENTRY_POINT}, project='*', tag='screen'
+        WorkChainNode, filters={'process_type': SCREEN_ENTRY_POINT}, project='*', tag='screen'
     )
     query.order_by({'screen': {'ctime': 'desc'}})
     found: list[Any] = query.all(flat=True)
     return found
 
 
-def find_screen(identifier: str | None = None, *, finished: bool = False) -> Any:
-    """Return a screen by pk or uuid, by default the newest.
+def find_screen(*, finished: bool = False) -> Any:
+    """Return the newest screen.
 
     Parameters
     ----------
     finished
-        Of several, take the newest with a hull.
+        The newest with a hull.
 
     Raises
     ------
     InputError
         If there is none.
     """
-    if identifier is not None:
-        from aiida.common.exceptions import MultipleObjectsError, NotExistent
-        from aiida.orm import load_node
-
-        try:
-            node = load_node(identifier)
-        except (NotExistent, MultipleObjectsError, ValueError):
-            raise InputError(
-                f'there is no screen {identifier}; see aiida-mtp screen list'
-            ) from None
-        if node.process_type != ENTRY_POINT:
-            raise InputError(f'node {identifier} is no screen but a {type(node).__name__}')
-        return node
-    screens = [one for one in all_screens() if not finished or one.is_finished_ok]
-    if not screens:
-        raise InputError('no screen in this profile yet; start one: aiida-mtp screen launch --help')
-    return screens[0]
-
-
-def running_screen(elements: Sequence[str]) -> WorkChainNode | None:
-    """Return a screen of these elements that has not ended."""
     for screen in all_screens():
-        if not screen.is_terminated and screen.inputs.elements.get_list() == list(elements):
+        if screen.is_finished_ok or not finished:
+            return screen
+    word = 'no screen with a hull' if finished else 'no screen'
+    raise InputError(f'{word} in this profile yet; start one: aiida-mtp screen launch --help')
+
+
+def screen_with_inputs(builder: ProcessBuilder) -> WorkChainNode | None:
+    """Return the newest screen of the same inputs that runs or has found its hull."""
+    wanted = _hashes(builder)
+    for screen in all_screens():
+        if screen.is_terminated and not screen.is_finished_ok:
+            continue
+        links = screen.base.links.get_incoming(link_type=LinkType.INPUT_WORK).all()
+        given = {link.link_label: link.node.base.caching.get_hash() for link in links}
+        if wanted.items() <= given.items():  # what is more are defaults
             found: WorkChainNode = screen
             return found
     return None
+
+
+def _hashes(inputs: Any, prefix: str = '') -> dict[str, str]:
+    """Return the hash of each node among the inputs, by the label of its link."""
+    from aiida.common.hashing import make_hash
+    from aiida.orm import Node
+
+    hashes = {}
+    for name, value in inputs.items():
+        if isinstance(value, Node):
+            hashes[prefix + name] = make_hash(value.base.caching.get_objects_to_hash())
+        elif isinstance(value, Mapping) and name != 'metadata':
+            hashes.update(_hashes(value, f'{prefix}{name}__'))
+    return hashes
 
 
 def why_failed(process: Any) -> str:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aiida_mtp.cli.follow import call_label, finished_results
+from aiida_mtp.cli.follow import finished_results
+from aiida_mtp.cli.process_tree import called_by
 from aiida_mtp.cli.screens import why_failed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from rich.tree import Tree
+
+    from aiida_mtp.cli.process_tree import Called
 
 PARTS = {
     'references': 'elements, relaxed with DFT',
@@ -23,16 +28,21 @@ def status_tree(screen: Any) -> Tree:
     """Return the parts of a screen, each with what it has done or does now."""
     from rich.tree import Tree
 
-    elements = '-'.join(screen.inputs.elements)
-    tree = Tree(f'[bold]screen {screen.pk}[/bold] of {elements}: {_state(screen)}')
-    called = {call_label(process): process for process in screen.called}
-    for label, title in PARTS.items():
-        if label not in called:
-            tree.add(f'[dim]{title}: not yet[/dim]')
+    tree = Tree(
+        f'[bold]screen {screen.pk}[/bold] of {"-".join(screen.inputs.elements)}: '
+        f'{_state(is_done=screen.is_finished_ok, is_running=not screen.is_terminated)}'
+    )
+    called = called_by(screen)
+    for part, title in PARTS.items():
+        own = [one for one in called if one.part == part]
+        if not own:
+            skipped = screen.is_terminated
+            tree.add(f'[dim]{title}: {"not needed" if skipped else "not yet"}[/dim]')
             continue
-        process = called[label]
-        branch = tree.add(f'{title} <{process.pk}>: {_state(process)}')
-        for line in _details(label, process):
+        head = next(one for one in own if len(one.path) == 1)
+        state = _state(is_done=head.is_done, is_running=head.is_running)
+        branch = tree.add(f'{title} <{head.pk}>: {state}')
+        for line in _details(head, own) + _retained(screen, part):
             branch.add(line)
     if 'stable' in screen.outputs:
         phases = ', '.join(phase['formula'] for phase in screen.outputs.stable['phases'])
@@ -42,54 +52,58 @@ def status_tree(screen: Any) -> Tree:
     return tree
 
 
-def _state(process: Any) -> str:
-    if process.is_finished_ok:
+def _state(*, is_done: bool, is_running: bool) -> str:
+    if is_done:
         return '[green]done[/green]'
-    if process.is_terminated:
-        return '[red]failed[/red]'
-    return '[yellow]running[/yellow]'
+    return '[yellow]running[/yellow]' if is_running else '[red]failed[/red]'
 
 
-def _details(label: str, process: Any) -> list[str]:
-    if label.startswith('stage'):
-        return _stage_details(process)
+def _details(head: Called, own: Sequence[Called]) -> list[str]:
+    from aiida.orm import load_node
+
     lines = []
-    if 'structures' in process.outputs:
-        counts = process.outputs.structures.status_counts
-        lines.append(', '.join(f'{n} {status}' for status, n in sorted(counts.items())))
-    return lines + [_running(job) for job in _unfinished_jobs(process)]
+    for job in own:
+        node = load_node(job.pk)
+        name = job.path[-1]
+        if job.is_job and job.is_running:
+            paused = ' [red]paused[/red]' if job.is_paused else ''
+            lines.append(f'[yellow]{_running(node)}[/yellow]{paused}')
+        elif 'structures' not in node.outputs and 'potential' not in node.outputs:
+            continue
+        elif name.startswith('relax_'):
+            learn = f'; {len(node.outputs.candidates)} to learn'
+            lines.append(f'{name}: {words(node.outputs.structures.status_counts)}{learn}')
+        elif name.startswith('train_'):
+            lines.append(f'{name}: {_training(node.outputs.potential)}')
+        elif job is head and head.part in {'references', 'prototypes', 'final'}:
+            lines.append(words(node.outputs.structures.status_counts))
+    return lines
 
 
-def _stage_details(stage: Any) -> list[str]:
-    lines = []
-    for job in stage.called:
-        name = call_label(job)
-        if name.startswith('relax') and 'structures' in job.outputs:
-            counts = job.outputs.structures.status_counts
-            words = ', '.join(f'{n} {status}' for status, n in sorted(counts.items()))
-            lines.append(f'{name}: {words}; {len(job.outputs.candidates)} candidates')
-        elif name.startswith('train') and 'potential' in job.outputs:
-            potential = job.outputs.potential
-            errors = potential.errors
-            error = errors.get('energy_rmse_validation') or errors.get('energy_rmse')
-            words = '' if error is None else f', energy error {error * 1e3:.1f} meV/atom'
-            number = potential.base.attributes.get('n_training')
-            lines.append(f'{name}: {number} configurations, level {potential.level}{words}')
-    return lines + [_running(job) for job in _unfinished_jobs(stage)]
+def _training(potential: Any) -> str:
+    errors = potential.errors
+    error = errors.get('energy_rmse_validation') or errors.get('energy_rmse')
+    known = '' if error is None else f', energy error {error * 1e3:.1f} meV/atom'
+    number = potential.base.attributes.get('n_training')
+    return f'{number} configurations, level {potential.level}{known}'
 
 
-def _unfinished_jobs(process: Any) -> list[Any]:
-    from aiida.orm import CalcJobNode
+def _retained(screen: Any, part: str) -> list[str]:
+    """Return what a stage kept, once it has ended."""
+    if part not in screen.outputs or 'retained_report' not in screen.outputs[part]:
+        return []
+    report = screen.outputs[part]['retained_report'].get_dict()
+    reasons = words({k: n for k, n in report.get('reasons', {}).items() if n})
+    return [f'kept {report["n_retained"]} of {report["n_structures"]}: {reasons}']
 
-    return [
-        node
-        for node in process.called_descendants
-        if isinstance(node, CalcJobNode) and not node.is_terminated
-    ]
+
+def words(counts: Mapping[str, int]) -> str:
+    """Return counts as words: ``3 converged, 1 max_steps``."""
+    return ', '.join(f'{n} {word}' for word, n in sorted(counts.items()))
 
 
 def _running(job: Any) -> str:
     done = finished_results(job)
     total = len(job.inputs.structures) if 'structures' in job.inputs else 0
-    words = f'{done} of {total} structures' if done is not None else f'{total} structures'
-    return f'[yellow]{job.process_label}<{job.pk}>: {words}[/yellow]'
+    amount = f'{done} of {total} structures' if done is not None else f'{total} structures'
+    return f'{job.process_label}<{job.pk}>: {amount}'

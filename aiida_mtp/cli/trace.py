@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import gcd
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aiida_mtp.cli.hull_table import STABLE
 from aiida_mtp.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,6 +17,26 @@ if TYPE_CHECKING:
     from aiida_mtp.core.structures import StructureBatch
 
 STAGES = ('stage_1', 'stage_2')
+
+
+@dataclass(frozen=True)
+class Source:
+    """A DFT process, and what of its results is used.
+
+    Parameters
+    ----------
+    code
+        Label of its code; empty if it has none.
+    settings
+        Hash of the settings the labels were computed with.
+    rows
+        Ids of the structures it labelled.
+    """
+
+    process: ProcessNode
+    code: str
+    settings: str
+    rows: list[str]
 
 
 @dataclass(frozen=True)
@@ -29,10 +51,8 @@ class Learnt:
         What the potential said of the structure: eV/atom, largest extrapolation grade, outcome.
     potential, relaxation, training, training_set
         The nodes.
-    configurations
-        Ids of the training configurations.
-    dft
-        The DFT processes that labelled them: uuid → number of configurations.
+    sources
+        The DFT processes that labelled the training configurations.
     """
 
     stage: str
@@ -43,8 +63,12 @@ class Learnt:
     relaxation: ProcessNode
     training: ProcessNode
     training_set: Node
-    configurations: list[str]
-    dft: dict[str, int]
+    sources: list[Source]
+
+    @property
+    def n_configurations(self) -> int:
+        """Size of the training set."""
+        return sum(len(source.rows) for source in self.sources)
 
 
 @dataclass(frozen=True)
@@ -59,8 +83,11 @@ class Trace:
         eV/atom, DFT.
     final
         The DFT process that relaxed it.
+    candidates, generation
+        The set it entered the screen with, and the process that made that set; None for an
+        element, which went to DFT at once.
     stages
-        The potentials on its way; empty for an element, which went to DFT at once.
+        The potentials on its way; empty for an element.
     """
 
     screen: WorkChainNode
@@ -69,9 +96,9 @@ class Trace:
     origin: str
     formation_energy: float
     e_above_hull: float
-    settings: str
-    final: ProcessNode
-    candidates: Node | None
+    final: Source
+    candidates: Node | None = None
+    generation: ProcessNode | None = None
     stages: list[Learnt] = field(default_factory=list)
 
 
@@ -94,21 +121,26 @@ def trace(screen: WorkChainNode, name: str) -> Trace:
     hull = screen.outputs.hull.get_batch()
     row = find_row(hull, name)
     structure_id = str(hull.ids[row])
-    candidates = screen.outputs.candidates
-    batch = candidates.get_batch()
-    known = structure_id in set(batch.ids)
-    origin = batch.origins[batch.index_of(structure_id)] if known else hull.origins[row]
-    return Trace(
+    (final,) = sources_of(hull.take([row]))
+    found = Trace(
         screen=screen,
         structure_id=structure_id,
         formula=hull.formulas[row],
-        origin=str(origin),
+        origin=str(hull.origins[row]),
         formation_energy=float(hull.columns['formation_energy'][row]),
         e_above_hull=float(hull.columns['e_above_hull'][row]),
-        settings=str(hull.column('label_settings', '')[row]),
-        final=_process(str(hull.columns['label_process'][row])),
-        candidates=candidates if known else None,
-        stages=[_learnt(screen, stage, structure_id) for stage in STAGES] if known else [],
+        final=final,
+    )
+    candidates = screen.outputs.candidates
+    batch = candidates.get_batch()
+    if structure_id not in set(batch.ids):
+        return found
+    return replace(
+        found,
+        origin=str(batch.origins[batch.index_of(structure_id)]),
+        candidates=candidates,
+        generation=candidates.creator,
+        stages=[_learnt(screen, stage, structure_id) for stage in STAGES],
     )
 
 
@@ -117,18 +149,16 @@ def find_row(hull: StructureBatch, name: str) -> int:
     if name in set(hull.ids):
         return hull.index_of(name)
     formulas = np.array(hull.formulas)
-    wanted = _sorted_formula(name)
-    rows = np.flatnonzero((formulas == wanted) & np.isfinite(hull.columns['e_above_hull']))
+    distance = hull.columns['e_above_hull']
+    rows = np.flatnonzero((formulas == reduced(name)) & np.isfinite(distance))
     if not len(rows):
-        stable = sorted(set(formulas[hull.columns['e_above_hull'] < 1e-6]))
+        stable = sorted(set(formulas[distance < STABLE]))
         raise InputError(f'{name}: not on this hull; stable are {", ".join(stable)}')
-    return int(rows[np.argmin(hull.columns['e_above_hull'][rows])])
+    return int(rows[np.argmin(distance[rows])])
 
 
-def _sorted_formula(name: str) -> str:
+def reduced(name: str) -> str:
     """Return a formula reduced and with its elements in order; the name itself if it is none."""
-    from math import gcd
-
     from ase.formula import Formula
 
     try:
@@ -140,35 +170,50 @@ def _sorted_formula(name: str) -> str:
     return ''.join(symbol + (str(n) if n > 1 else '') for symbol, n in parts)
 
 
-def _process(uuid: str) -> Any:
+def sources_of(batch: StructureBatch) -> list[Source]:
+    """Return the DFT processes behind the labels of a batch, the earliest first."""
+    from aiida.common.exceptions import NotExistent
     from aiida.orm import load_node
 
-    return load_node(uuid=uuid)
+    rows: dict[tuple[str, str], list[str]] = {}
+    processes = batch.column('label_process', '')
+    settings = batch.column('label_settings', '')
+    for row, key in enumerate(zip(processes, settings, strict=True)):
+        rows.setdefault((str(key[0]), str(key[1])), []).append(str(batch.ids[row]))
+    sources = []
+    for (uuid, digest), ids in rows.items():
+        try:
+            process: Any = load_node(uuid=uuid)
+        except (NotExistent, ValueError):
+            raise InputError(
+                f'{ids[0]}: the process {uuid or "(none)"} that labelled it is not in this profile'
+            ) from None
+        code = process.inputs.code.full_label if 'code' in process.inputs else ''
+        sources.append(Source(process, code, digest, ids))
+    return sorted(sources, key=lambda source: source.process.pk or 0)
 
 
 def _learnt(screen: WorkChainNode, stage: str, structure_id: str) -> Learnt:
-    outputs = getattr(screen.outputs, stage)
+    outputs = screen.outputs[stage]
     relaxed = outputs.structures.get_batch()
     row = relaxed.index_of(structure_id)
-    training_set = outputs.training_set
-    batch = training_set.get_batch()
-    processes, counts = np.unique(batch.columns['label_process'].astype(str), return_counts=True)
+    relaxation = _relaxation(outputs.structures, structure_id)
+    potential = relaxation.inputs.potential
     return Learnt(
         stage=stage,
         energy=float(relaxed.energies_per_atom[row]),
         grade=float(relaxed.column('grade')[row]),
         status=str(relaxed.status[row]),
-        potential=outputs.potential,
-        relaxation=_relaxation(outputs.structures, structure_id),
-        training=outputs.potential.creator,
-        training_set=training_set,
-        configurations=[str(i) for i in batch.ids],
-        dft={str(p): int(n) for p, n in zip(processes, counts, strict=True)},
+        potential=potential,
+        relaxation=relaxation,
+        training=potential.creator,
+        training_set=outputs.training_set,
+        sources=sources_of(outputs.training_set.get_batch()),
     )
 
 
 def _relaxation(structures: Any, structure_id: str) -> Any:
-    """Return the job that relaxed a structure: the shard's, where shards were joined."""
+    """Return the job that relaxed a structure: that of its shard, where shards were joined."""
     from aiida.orm import CalcJobNode
 
     creator = structures.creator
@@ -189,35 +234,42 @@ def lines_of(found: Trace, *, everything: bool = False) -> list[str]:
             f'  formation energy {found.formation_energy * 1e3:.1f} meV/atom, '
             f'{found.e_above_hull * 1e3:.1f} above the hull of screen {_name(found.screen)}'
         ),
-        f'  DFT relaxation   {_name(found.final)}, settings {found.settings}',
+        f'  DFT relaxation   {_source(found.final)}',
     ]
     for learnt in reversed(found.stages):
-        lines += [
-            f'  {learnt.stage}',
-            (
-                f'    relaxed by     {_name(learnt.relaxation)}: {learnt.status}, '
-                f'{learnt.energy:.4f} eV/atom, largest grade {learnt.grade:.2f}'
-            ),
-            f'    with potential {_name(learnt.potential)}, level {learnt.potential.level}',
-            f'    trained by     {_name(learnt.training)}',
-            (
-                f'    on             {len(learnt.configurations)} configurations, '
-                f'{_name(learnt.training_set)}'
-            ),
-            f'    labelled by    {len(learnt.dft)} DFT processes',
-        ]
-        lines += [
-            f'      {_name(_process(uuid))}: {n} configurations' for uuid, n in learnt.dft.items()
-        ]
-        if everything:
-            lines += [f'      {name}' for name in learnt.configurations]
-    if found.candidates is not None:
-        lines.append(f'  prototype        {found.origin}, in {_name(found.candidates)}')
-    else:
+        lines += [f'  {line}' for line in _stage_lines(learnt, everything=everything)]
+    if found.candidates is None:
         lines.append(f'  start            {found.origin}')
+    else:
+        maker = f', made by {_name(found.generation)}' if found.generation else ''
+        lines.append(f'  prototype        {found.origin}, in {_name(found.candidates)}{maker}')
     return lines
+
+
+def _stage_lines(learnt: Learnt, *, everything: bool) -> list[str]:
+    n, level = learnt.n_configurations, getattr(learnt.potential, 'level', '?')
+    lines = [
+        learnt.stage,
+        (
+            f'  relaxed by     {_name(learnt.relaxation)}: {learnt.status}, '
+            f'{learnt.energy:.4f} eV/atom, largest grade {learnt.grade:.2f}'
+        ),
+        f'  with potential {_name(learnt.potential)}, level {level}',
+        f'  trained by     {_name(learnt.training)}',
+        f'  on             {n} configurations, {_name(learnt.training_set)}',
+        f'  labelled by    {len(learnt.sources)} DFT processes',
+    ]
+    for source in learnt.sources:
+        lines.append(f'    {_source(source)}: {len(source.rows)} configurations')
+        if everything:
+            lines += [f'      {row}' for row in source.rows]
+    return lines
+
+
+def _source(source: Source) -> str:
+    return f'{_name(source.process)}, {source.code}, settings {source.settings}'
 
 
 def _name(node: Node) -> str:
     kind = getattr(node, 'process_label', None) or type(node).__name__
-    return f'{kind}<{node.pk}> {str(node.uuid)[:8]}'
+    return f'{kind}<{node.pk}> {node.uuid}'
