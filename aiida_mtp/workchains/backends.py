@@ -67,7 +67,9 @@ class AseBackend(DftBackend):
 
     def labels(self, process: ProcessNode) -> StructureSetData | None:
         """Return the set the calculation made, whole or in part."""
-        labels: StructureSetData | None = process.outputs._get_node_by_link_label('structures')  # noqa: SLF001
+        labels: StructureSetData | None = (
+            process.outputs.structures if 'structures' in process.outputs else None
+        )
         return labels
 
     @staticmethod

@@ -65,7 +65,11 @@ def _merged(
             raise InputError(
                 f'override {path!r} unknown; {where or "the protocol"} has {_list(base)}'
             )
-        if isinstance(value, dict) and isinstance(base.get(key), dict):
+        if (
+            isinstance(value, dict)
+            and isinstance(base.get(key), dict)
+            and not _other_code(value, base[key])
+        ):
             merged[key] = _merged(base[key], value, open_keys, path)
         else:
             merged[key] = deepcopy(value)
@@ -74,6 +78,11 @@ def _merged(
 
 def _list(mapping: dict[str, Any]) -> str:
     return ', '.join(mapping) or 'no keys'
+
+
+def _other_code(layer: dict[str, Any], base: dict[str, Any]) -> bool:
+    """Whether settings are for another calculator: those of one code mean nothing to another."""
+    return 'calculator' in layer and layer['calculator'] != base.get('calculator')
 
 
 def quickstart_screen(dft: str) -> dict[str, Any]:
