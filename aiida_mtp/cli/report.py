@@ -1,0 +1,142 @@
+"""What the provenance graph knows of a screen, for its report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aiida_mtp.core.screening.published import published_energies
+from aiida_mtp.core.screening.report_data import ScreenReport, StageReport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STAGES = {'stage_1': 'Screen-1', 'stage_2': 'Screen-2'}
+ERRORS = {
+    'energy_rmse_validation': ('energy, structures left out', 'meV/atom', 1e3),
+    'energy_rmse': ('energy, training set', 'meV/atom', 1e3),
+    'force_rmse': ('forces, training set', 'meV/Å', 1e3),
+}
+SETTINGS = ('level', 'cutoff', 'max_iterations', 'max_labels', 'seed')
+
+
+def report_data(screen: Any) -> ScreenReport:
+    """Return what the report of a finished screen is written from.
+
+    Parameters
+    ----------
+    screen
+        The node of an `MtpScreenWorkChain` that has a hull.
+    """
+    from aiida.manage import get_manager
+
+    outputs = screen.outputs
+    hull = outputs.hull.get_batch()
+    training = outputs[list(STAGES)[-1]].training_set.get_batch()
+    profile = get_manager().get_profile()
+    name = profile.name if profile else ''
+    return ScreenReport(
+        hull=hull,
+        n_candidates=len(outputs.candidates),
+        n_labels=len(training),
+        label_seconds=float(np.nansum(np.asarray(training.column('seconds'), dtype=np.float64))),
+        stages=tuple(
+            _stage(title, outputs[label], with_structures=len(hull.species) == 2)
+            for label, title in STAGES.items()
+        ),
+        published=published_energies(hull.species),
+        settings=_settings(screen),
+        provenance={
+            'profile': name,
+            'screen': f'pk {screen.pk}, uuid {screen.uuid}',
+            'hull': f'pk {outputs.hull.pk}, uuid {outputs.hull.uuid}',
+            'versions': ', '.join(_versions(screen)),
+        },
+        commands=_commands(screen, name),
+        finished=screen.mtime.isoformat(sep=' ', timespec='minutes'),
+    )
+
+
+def _stage(title: str, outputs: Any, *, with_structures: bool) -> StageReport:
+    """Return what one stage did; structures only where there is a picture to draw them in."""
+    retained = outputs.retained_report.get_dict()
+    potential = outputs.potential
+    errors = potential.errors
+    return StageReport(
+        name=title,
+        reasons=retained['reasons'],
+        statuses=outputs.structures.status_counts,
+        sigma=retained['sigma'],
+        reach=retained['reach'],
+        n_iterations=len(outputs.report.get_dict()['iterations']),
+        n_training=len(outputs.training_set),
+        structures=outputs.structures.get_batch() if with_structures else None,
+        potential={
+            'level': str(potential.level),
+            'cutoff': f'{potential.cutoff:g} Å',
+            'parameters': str(potential.base.attributes.get('n_parameters')),
+        },
+        errors={
+            words: f'{errors[key] * factor:.1f} {unit}'
+            for key, (words, unit, factor) in ERRORS.items()
+            if key in errors
+        },
+    )
+
+
+def _settings(screen: Any) -> dict[str, dict[str, str]]:
+    """Return tables of the settings that were given."""
+    inputs = screen.inputs
+    tables: dict[str, dict[str, str]] = {}
+    if 'prototypes' in inputs:
+        tables['Prototypes'] = _plain(inputs.prototypes.get_dict())
+    labels = inputs.dft.settings.get_dict()
+    if 'final_settings' in inputs:
+        tables['DFT of the hull'] = _plain(inputs.final_settings.get_dict())
+        tables['DFT to learn from'] = _plain(labels)
+    else:
+        tables['DFT'] = _plain(labels)
+    for label, title in STAGES.items():
+        if label not in inputs:
+            continue
+        given = inputs[label]
+        values = {key: given[key].value for key in SETTINGS if key in given}
+        for group in ('relax', 'retain', 'train'):
+            if group in given:
+                values.update(given[group].get_dict())
+        tables[title] = _plain(values)
+    return {title: table for title, table in tables.items() if table}
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        key.replace('_', ' '): f'{value:g}' if isinstance(value, float) else str(value)
+        for key, value in values.items()
+        if value is not None and value != {}
+    }
+
+
+def _versions(screen: Any) -> list[str]:
+    """Return the versions the screen ran with, as its node keeps them."""
+    kept = screen.base.attributes.get('version', {})
+    return [f'{name} {version}' for name, version in sorted(kept.items())]
+
+
+def _commands(screen: Any, profile: str) -> tuple[tuple[str, str], ...]:
+    """Return command lines that lead to the data."""
+    phases = screen.outputs.stable['phases']
+    compounds = [phase for phase in phases if phase['formation_energy'] < -1e-6]
+    lowest = min(compounds or phases, key=lambda phase: phase['formation_energy'])
+    return (
+        (
+            f'aiida-mtp -p {profile} trace {lowest["formula"]}',
+            'everything behind one phase: DFT runs, potentials, training configurations',
+        ),
+        (f'aiida-mtp -p {profile} screen status {screen.pk}', 'what each part of the screen did'),
+        (f'verdi -p {profile} process show {screen.pk}', 'inputs and outputs of the screen'),
+        (
+            f'verdi -p {profile} archive create screen-{screen.pk}.aiida --nodes {screen.pk}',
+            'all of it in one file, for others',
+        ),
+    )
