@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numba import get_num_threads
 
-from aiida_mtp.core._numba import njit_fast, njit_parallel, prange
-from aiida_mtp.core.training.jacobian import Basis, make_workspace, structure_jacobian
+from aiida_mtp.core._numba import njit, njit_fast
+from aiida_mtp.core.training.jacobian import Basis, Structures, make_workspace, structure_jacobian
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiida_mtp.core._typing import Floats, Ints
     from aiida_mtp.core.training.labels import TrainingData
 
@@ -72,34 +76,49 @@ def normal_equations(
     matrices = np.zeros((n_groups, size, size))
     vectors = np.zeros((n_groups, size))
     losses = np.zeros(len(data))
-    neighbors = data.neighbors
-    _sum_groups(
-        edges,
-        chosen,
-        data.first_atom,
-        data.types,
-        neighbors.first,
-        neighbors.index,
-        neighbors.r_ij,
-        data.first_row,
-        data.targets,
-        np.sqrt(data.weights),
-        np.ascontiguousarray(radial),
-        np.ascontiguousarray(linear),
-        with_radial,
-        basis,
-        matrices,
-        vectors,
-        losses,
-    )
+    structures = data.structures
+    largest = (int(np.diff(structures.first).max()), int(np.diff(structures.first_atom).max()))
+    radial, linear = np.ascontiguousarray(radial), np.ascontiguousarray(linear)
+
+    def add(group: int) -> None:
+        _sum_group(
+            chosen[edges[group] : edges[group + 1]],
+            structures,
+            largest,
+            radial,
+            linear,
+            with_radial,
+            basis,
+            matrices[group],
+            vectors[group],
+            losses,
+        )
+
+    _on_all_threads(add, n_groups)
     lower = matrices.sum(axis=0)
     matrix = np.tril(lower) + np.tril(lower, -1).T
     return NormalEquations(matrix, vectors.sum(axis=0), losses)
 
 
+def _on_all_threads(work: Callable[[int], None], n: int) -> None:
+    """Call ``work(0)`` … ``work(n - 1)`` on the threads the kernels may use.
+
+    The kernel releases the GIL; a parallel kernel of this size would take numba as long to
+    compile as all the rest of the training.
+    """
+    n_threads = min(n, get_num_threads())
+    if n_threads == 1:
+        for i in range(n):
+            work(i)
+        return
+    with ThreadPoolExecutor(n_threads) as pool:
+        for _ in pool.map(work, range(n)):  # raises what a thread has raised
+            pass
+
+
 def _balanced_groups(data: TrainingData, chosen: Ints, n_groups: int) -> Ints:
     """Return where to cut `chosen` into groups of about equal work, shape (n_groups + 1,)."""
-    n_atoms = np.diff(data.first_atom)[chosen]
+    n_atoms = np.diff(data.structures.first_atom)[chosen]
     cost = np.concatenate([[0], np.cumsum(n_atoms * (n_atoms + 10.0))])
     cuts = np.searchsorted(cost, cost[-1] * np.arange(1, n_groups) / n_groups)
     edges: Ints = np.concatenate([[0], cuts, [len(chosen)]]).astype(np.int64)
@@ -127,66 +146,48 @@ def _add_outer_products(rows: Floats, residuals: Floats, matrix: Floats, vector:
                 line[b] += w * first[b] + x * second[b] + y * third[b] + z * fourth[b]
 
 
-@njit_parallel
-def _sum_groups(
-    edges: Ints,
-    chosen: Ints,
-    first_atom: Ints,
-    types: Ints,
-    first: Ints,
-    index: Ints,
-    r_ij: Floats,
-    first_row: Ints,
-    targets: Floats,
-    root_weights: Floats,
+@njit
+def _sum_group(
+    members: Ints,
+    structures: Structures,
+    largest: tuple[int, int],
     radial: Floats,
     linear: Floats,
     with_radial: bool,  # noqa: FBT001
     basis: Basis,
-    matrices: Floats,
-    vectors: Floats,
+    matrix: Floats,
+    vector: Floats,
     losses: Floats,
 ) -> None:
-    """Add each group of structures to its own matrix and vector."""
-    n_parameters = radial.size + len(linear)
+    """Add the structures of one group to its matrix and vector, in order.
+
+    Parameters
+    ----------
+    largest
+        Most neighbours of an atom and most atoms of a structure.
+    """
+    n_neighbors, n_atoms = largest
     skipped = 0 if with_radial else radial.size
-    most_atoms, most_neighbors = 0, 0
-    for s in range(len(first_atom) - 1):
-        most_atoms = max(most_atoms, first_atom[s + 1] - first_atom[s])
-    for i in range(len(types)):
-        most_neighbors = max(most_neighbors, first[i + 1] - first[i])
-    for group in prange(len(edges) - 1):
-        work = make_workspace(basis, radial, most_neighbors, most_atoms)
-        values = np.zeros(3 * most_atoms + 7)
-        jac = np.zeros((3 * most_atoms + 7, n_parameters))
-        rows = np.zeros((3 * most_atoms + 10, n_parameters - skipped))
-        residuals = np.zeros(3 * most_atoms + 10)
-        for position in range(edges[group], edges[group + 1]):
-            s = chosen[position]
-            structure_jacobian(
-                first_atom[s],
-                first_atom[s + 1],
-                types,
-                first,
-                index,
-                r_ij,
-                radial,
-                linear,
-                with_radial,
-                basis,
-                work,
-                values,
-                jac,
-            )
-            used = 0
-            for row in range(first_row[s + 1] - first_row[s]):
-                root = root_weights[first_row[s] + row]
-                if root > 0.0:
-                    rows[used] = root * jac[row, skipped:]
-                    residuals[used] = root * (values[row] - targets[first_row[s] + row])
-                    losses[s] += residuals[used] ** 2
-                    used += 1
-            padded = 4 * ((used + 3) // 4)
-            rows[used:padded] = 0.0
-            residuals[used:padded] = 0.0
-            _add_outer_products(rows[:padded], residuals[:padded], matrices[group], vectors[group])
+    n_rows = 3 * n_atoms + 7
+    work = make_workspace(basis, radial, n_neighbors, n_atoms)
+    values = np.zeros(n_rows)
+    jac = np.zeros((n_rows, radial.size + len(linear)))
+    rows = np.zeros((n_rows + 3, jac.shape[1] - skipped))
+    residuals = np.zeros(n_rows + 3)
+    for s in members:
+        structure_jacobian(s, structures, radial, linear, with_radial, basis, work, values, jac)
+        used = 0
+        first = structures.first_row[s]
+        for row in range(structures.first_row[s + 1] - first):
+            root = structures.root_weights[first + row]
+            if root > 0.0:
+                for column in range(rows.shape[1]):
+                    rows[used, column] = root * jac[row, skipped + column]
+                residuals[used] = root * (values[row] - structures.targets[first + row])
+                losses[s] += residuals[used] ** 2
+                used += 1
+        padded = 4 * ((used + 3) // 4)
+        for row in range(used, padded):
+            rows[row] = 0.0
+            residuals[row] = 0.0
+        _add_outer_products(rows[:padded], residuals[:padded], matrix, vector)

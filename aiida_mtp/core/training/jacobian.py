@@ -59,6 +59,39 @@ class Basis(NamedTuple):
     scaling: float
 
 
+class Structures(NamedTuple):
+    """Labelled structures as the kernels want them.
+
+    The labels of structure ``s`` are the rows ``first_row[s]:first_row[s + 1]``: its energy, the
+    derivatives of the energy with respect to the positions, and to the strain.
+
+    Parameters
+    ----------
+    first_atom
+        shape (n_structures + 1,).
+    types
+        shape (n_atoms,), in the species of the potential.
+    first, neighbor, r_ij
+        The `Neighbors` of all atoms.
+    first_row
+        shape (n_structures + 1,).
+    targets
+        shape (n_rows,), eV and Å; 0 where there is no label.
+    root_weights
+        shape (n_rows,): roots of the weights of the squared residuals in the loss; 0 where there
+        is no label.
+    """
+
+    first_atom: Ints
+    types: Ints
+    first: Ints
+    neighbor: Ints
+    r_ij: Floats
+    first_row: Ints
+    targets: Floats
+    root_weights: Floats
+
+
 class Workspace(NamedTuple):
     """What one thread needs for one structure after the other; `n_labels` counts no energy.
 
@@ -399,12 +432,8 @@ def _add_pair_terms(
 
 @njit
 def structure_jacobian(
-    start: int,
-    stop: int,
-    types: Ints,
-    first: Ints,
-    index: Ints,
-    r_ij: Floats,
+    s: int,
+    structures: Structures,
     radial: Floats,
     linear: Floats,
     with_radial: bool,  # noqa: FBT001
@@ -417,12 +446,8 @@ def structure_jacobian(
 
     Parameters
     ----------
-    start, stop
-        The atoms of the structure.
-    types
-        shape (n_atoms of all structures,).
-    first, index, r_ij
-        `Neighbors` of all structures.
+    s, structures
+        Which structure, of which.
     radial, linear
         radial_coeffs, and species_coeffs followed by moment_coeffs.
     with_radial
@@ -433,7 +458,9 @@ def structure_jacobian(
         shape (3 N + 7, n_parameters), written, in MLIP's order of coefficients.
     """
     n_species, _, n_radial, size = radial.shape
-    n_atoms = stop - start
+    types, index, r_ij = structures.types, structures.neighbor, structures.r_ij
+    start = structures.first_atom[s]
+    n_atoms = structures.first_atom[s + 1] - start
     n_labels = 3 * n_atoms + 6
     n_nonlinear = radial.size
     n_rows = 1 + n_labels
@@ -441,7 +468,7 @@ def structure_jacobian(
     strain = len(work.slopes) - 2
     for i in range(n_atoms):
         kind = types[start + i]
-        low, high = first[start + i], first[start + i + 1]
+        low, high = structures.first[start + i], structures.first[start + i + 1]
         work.projected[:] = 0.0
         work.slopes[:n_atoms] = 0.0
         work.slopes[strain:] = 0.0

@@ -8,53 +8,42 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aiida_mtp.core.errors import InputError
-from aiida_mtp.core.neighbors import Neighbors, neighbor_list
+from aiida_mtp.core.neighbors import neighbor_list
+from aiida_mtp.core.training.jacobian import Structures
 
 if TYPE_CHECKING:
-    from aiida_mtp.core._typing import Bools, Floats, Ints
+    from aiida_mtp.core._typing import Bools, Floats
     from aiida_mtp.core.structures import StructureBatch
     from aiida_mtp.core.training.settings import TrainingSettings
 
-VOIGT_MULTIPLICITY = np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0])
+VOIGT_MULTIPLICITY = np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0])  # of each in the matrix
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Structures, neighbours, targets and weights.
-
-    The rows of structure ``s`` are ``first_row[s]:first_row[s + 1]``, in the order of
-    `structure_jacobian`: energy, ∂E/∂positions, ∂E/∂strain.
+    """The structures of a training set with targets and weights.
 
     Parameters
     ----------
-    first_atom, types
-        As in the batch, counted in the species of the potential.
-    neighbors
-        Within the cutoff of the potential.
-    first_row
-        shape (n_structures + 1,).
-    targets
-        shape (n_rows,), eV and Å; 0 where there is no label.
-    weights
-        shape (n_rows,): of the squared residuals in the loss; 0 where there is no label.
+    structures
+        All of them, for the kernels.
+    is_labelled
+        shape (n_structures,): which have a label that counts. The loss is the mean over these.
     """
 
-    first_atom: Ints
-    types: Ints
-    neighbors: Neighbors
-    first_row: Ints
-    targets: Floats
-    weights: Floats
+    structures: Structures
+    is_labelled: Bools
 
     def __len__(self) -> int:
         """Return the number of structures."""
-        return len(self.first_atom) - 1
+        return len(self.structures.first_atom) - 1
 
     @property
-    def is_labelled(self) -> Bools:
-        """Which structures have a label that counts: the loss is the mean over these."""
-        labelled: Bools = np.add.reduceat(self.weights, self.first_row[:-1]) > 0
-        return labelled
+    def has_energy(self) -> Bools:
+        """Which structures have an energy that counts, shape (n_structures,)."""
+        structures = self.structures
+        known: Bools = structures.root_weights[structures.first_row[:-1]] > 0
+        return known
 
 
 def training_data(
@@ -96,14 +85,18 @@ def training_data(
     weights *= np.repeat(frame_weights, np.diff(first_row))
     if not weights[energy_rows].any():
         raise InputError(f'none of {len(batch)} structures has an energy to train on')
-    return TrainingData(
+    neighbors = neighbor_list(batch, cutoff)
+    structures = Structures(
         first_atom=batch.first_atom,
         types=batch.types.astype(np.int64),
-        neighbors=neighbor_list(batch, cutoff),
+        first=neighbors.first,
+        neighbor=neighbors.index,
+        r_ij=neighbors.r_ij,
         first_row=first_row,
         targets=targets,
-        weights=weights,
+        root_weights=np.sqrt(weights),
     )
+    return TrainingData(structures, np.add.reduceat(weights, first_row[:-1]) > 0)
 
 
 def closest_distance(batch: StructureBatch, cutoff: float) -> float:

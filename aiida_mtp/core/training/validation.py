@@ -48,7 +48,6 @@ def validation_errors(
     """
     data = objective.data
     errors = np.full(len(data), np.nan)
-    energy_rows = data.first_row[:-1]
     n_folds = min(settings.n_folds, len(objective.chosen))
     if n_folds < 2:
         return errors
@@ -56,7 +55,7 @@ def validation_errors(
     for fold in range(n_folds):
         left_out = np.sort(order[fold::n_folds])
         kept = replace(objective, chosen=np.setdiff1d(objective.chosen, left_out))
-        if not data.weights[energy_rows[kept.chosen]].any():
+        if not data.has_energy[kept.chosen].any():
             continue
         found = minimise(kept, state, settings.fold_iterations, settings.tolerance, advance)
         part = batch.take(left_out)
