@@ -1,7 +1,8 @@
-"""An ASE calculator for one structure, by settings."""
+"""ASE calculators from settings, and what they can do here."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,155 +10,129 @@ import numpy as np
 from aiida_mtp.core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from ase import Atoms
-    from ase.calculators.calculator import Calculator
 
     from aiida_mtp.core._typing import Floats
     from aiida_mtp.core.dft.settings import DftSettings
 
-BOHR, HARTREE = 0.529177210903, 27.211386245988
-EXTRA_BANDS = 4
-"""Empty bands: a percentage of few bands is too few (2 for fcc Al: 22 meV/atom wrong)."""
+
+def attach_calculator(settings: DftSettings, atoms: Atoms, directory: str = '.') -> None:
+    """Give atoms their initial moments and a new calculator.
+
+    Parameters
+    ----------
+    directory
+        For the files of calculators that work with files.
+    """
+    moments = initial_moments(settings, list(atoms.symbols))
+    atoms.set_initial_magnetic_moments(moments)  # type: ignore[no-untyped-call]
+    atoms.calc = make_calculator(settings, atoms, directory)
 
 
-def make_calculator(settings: DftSettings, atoms: Atoms) -> Calculator:
-    """Return a calculator, and give the atoms their initial moments.
+def make_calculator(settings: DftSettings, atoms: Atoms, directory: str = '.') -> Any:
+    """Return a new calculator for a structure with its cell and initial moments.
 
     Raises
     ------
     InputError
-        If the calculator is not installed or refuses its parameters.
+        If the calculator is not installed, or refuses its parameters.
     """
     if settings.calculator == 'gpaw':
-        return _gpaw(settings, atoms)
-    from ase.calculators.calculator import get_calculator_class
+        from aiida_mtp.core.dft.gpaw_calculator import make_gpaw
 
+        return make_gpaw(settings, atoms)
+    calculator = _calculator_class(settings.calculator)
+    parameters = dict(settings.parameters)
+    if settings.k_spacing is not None:
+        parameters['kpts'] = k_mesh(settings, atoms.cell.array)
+    if settings.calculator != 'emt':
+        parameters['directory'] = directory
     try:
-        made: Calculator = get_calculator_class(settings.calculator)(**settings.parameters)  # type: ignore[no-untyped-call]
-    except ImportError as error:
-        raise InputError(f'calculator {settings.calculator!r} is not installed: {error}') from None
-    except (TypeError, ValueError, KeyError) as error:
-        raise InputError(f'calculator {settings.calculator!r} refuses: {error}') from None
-    return made
+        return calculator(**parameters)
+    except TypeError as error:
+        raise InputError(
+            f'calculator {settings.calculator} refuses its parameters: {error}'
+        ) from None
 
 
-def check_elements(settings: DftSettings, symbols: Sequence[str]) -> None:
-    """Refuse elements the calculator does not know.
+def check_calculator(settings: DftSettings, species: Iterable[str]) -> None:
+    """Make sure that the calculator is installed and knows the species.
 
     Raises
     ------
     InputError
-        Naming them, before anything is computed.
+        If not, with the remedy; also if the toy calculator is given parameters it has not.
     """
-    if settings.calculator == 'emt':
-        from ase.calculators.emt import parameters as known
-    elif settings.calculator == 'gpaw':
-        known = {symbol: None for symbol in symbols if _has_dataset(symbol)}
+    from ase.data import atomic_numbers
+
+    species = sorted(set(species))
+    nameless = [name for name in species if name not in atomic_numbers]
+    if nameless:
+        raise InputError(f'{", ".join(nameless)}: not a chemical element; name the species')
+    if settings.calculator == 'gpaw':
+        from aiida_mtp.core.dft.gpaw_calculator import missing_elements
+
+        missing, known = missing_elements(settings, species), 'those with PAW data sets'
     else:
-        return
-    unknown = sorted(set(symbols) - set(known))
-    if unknown:
+        calculator = _calculator_class(settings.calculator)
+        if settings.calculator != 'emt':
+            return
+        from ase.calculators.emt import parameters
+
+        strange = sorted(set(settings.parameters) - set(calculator.default_parameters))
+        if strange:  # which it would ignore
+            raise InputError(f'calculator emt has no parameter {strange[0]}')
+        missing, known = [x for x in species if x not in parameters], ' '.join(parameters)
+    if missing:
         raise InputError(
-            f'calculator {settings.calculator!r} has no parameters for {", ".join(unknown)}'
+            f'calculator {settings.calculator} does not know {", ".join(missing)}; known: {known}'
         )
 
 
-def _has_dataset(symbol: str) -> bool:
-    from pathlib import Path
-
-    from gpaw import setup_paths
-
-    return any(list(Path(path).glob(f'{symbol}.PBE*')) for path in setup_paths)
-
-
-def k_mesh(cell: Floats, spacing: float, smallest: int = 1) -> list[int]:
-    """Return the coarsest mesh with at most `spacing` (Å⁻¹, 2π included) between its points."""
-    lengths = 2 * np.pi * np.linalg.norm(np.linalg.inv(cell).T, axis=1)
-    return [max(smallest, int(np.ceil(length / spacing - 1e-6))) for length in lengths]
-
-
-def _gpaw(settings: DftSettings, atoms: Atoms) -> Calculator:
-    try:
-        from gpaw import GPAW
-    except ImportError:
-        raise InputError(
-            'GPAW is not installed; pip install aiida-mtp[gpaw], or make quickstart'
-        ) from None
-    moments = initial_moments(settings, atoms)
-    atoms.set_initial_magnetic_moments(moments)  # type: ignore[no-untyped-call]
-    cutoff, spacing = settings.cutoff or 400.0, settings.k_spacing or 0.25
-    mesh = k_mesh(atoms.cell.array, spacing, settings.smallest_mesh)
-    grid = _fft_grid(atoms.cell.array, cutoff)
-    parameters: dict[str, Any] = {
-        'mode': {'name': 'pw', 'ecut': cutoff},
-        'xc': 'PBE',
-        'kpts': {'size': mesh, 'gamma': True},
-        'gpts': grid,
-        'symmetry': _symmetry(atoms, grid, mesh, moments),
-        'occupations': _occupations(settings),
-        'eigensolver': {'name': 'davidson'},
-        'nbands': -EXTRA_BANDS,
-        'maxiter': 100,
-        'convergence': {'energy': 1e-4, 'density': 1e-3, 'eigenstates': 1e-6},
-        'txt': None,
-    }
-    made: Calculator = GPAW(**{**parameters, **settings.parameters})
-    return made
-
-
-def initial_moments(settings: DftSettings, atoms: Atoms) -> list[float]:
-    """Return the initial moment of each atom, µB; all zero where spin is not treated."""
-    symbols = atoms.get_chemical_symbols()
+def initial_moments(settings: DftSettings, symbols: list[str]) -> list[float]:
+    """Return the initial moment of each atom, µB; all zero for a calculation without spin."""
+    none = [0.0] * len(symbols)
+    if settings.spin == 'none':
+        return none
     moments = [float(settings.initial_moments.get(symbol, 0.0)) for symbol in symbols]
-    magnetic = sum(moment != 0 for moment in moments) / max(len(moments), 1)
-    if settings.spin == 'none' or magnetic < settings.spin_fraction or not any(moments):
-        return [0.0] * len(moments)
-    return moments
+    n_magnetic = np.count_nonzero(moments)
+    return moments if n_magnetic >= settings.spin_fraction * len(symbols) else none
 
 
-def _occupations(settings: DftSettings) -> dict[str, Any]:
-    name = settings.smearing or 'marzari-vanderbilt'
-    if name == 'none':
-        return {'name': 'fixed-uniform'}
-    if name == 'gaussian':
-        name, order = 'methfessel-paxton', 0
-        return {'name': name, 'width': settings.smearing_width, 'order': order}
-    return {'name': name, 'width': settings.smearing_width}
+def k_mesh(settings: DftSettings, cell: Floats) -> tuple[int, int, int]:
+    """Return the number of k points along each reciprocal vector.
 
-
-def _fft_grid(cell: Floats, cutoff: float) -> list[int]:
-    """Return grid points along each vector, of sizes that transform fast."""
-    from gpaw.fftw import get_efficient_fft_size
-
-    spacing = np.pi / np.sqrt(4 * cutoff / HARTREE) * BOHR
-    lengths = np.linalg.norm(cell, axis=1)
-    # equal vectors get equal numbers whatever the rounding
-    return [int(get_efficient_fft_size(int(np.ceil(round(x / spacing, 4))))) for x in lengths]
-
-
-def _symmetry(
-    atoms: Atoms, grid: list[int], mesh: list[int], moments: list[float]
-) -> dict[str, Any]:
-    """Return the operations that mix only vectors of equal grid and equal mesh.
-
-    GPAW would else make the grid equally fine along all vectors an operation mixes, 35×35×35 for a
-    cell that needs 12×12×35; and with a grid of our own it would not symmetrise rightly.
+    Parameters
+    ----------
+    cell
+        shape (3, 3), rows, Å.
     """
-    from gpaw.new.symmetry import create_symmetries_object
+    if settings.k_spacing is None:
+        return (1, 1, 1)
+    lengths = 2 * math.pi * np.linalg.norm(np.linalg.inv(cell).T, axis=1)
+    # Equal axes get equal numbers whatever the rounding.
+    x, y, z = (math.ceil(length / settings.k_spacing - 1e-6) for length in lengths)
+    least = settings.smallest_mesh
+    return max(x, least), max(y, least), max(z, least)
 
-    kinds = [(int(z), round(m, 3)) for z, m in zip(atoms.numbers, moments, strict=True)]
-    numbers = {kind: index for index, kind in enumerate(sorted(set(kinds)))}
-    found = create_symmetries_object(atoms, extra_ids=[numbers[kind] for kind in kinds])
-    same = np.equal.outer(grid, grid) & np.equal.outer(mesh, mesh)
-    keep = [
-        s
-        for s, rotation in enumerate(found.rotation_scc)
-        if not (np.asarray(rotation) != 0)[~same].any() and not np.any(found.translation_sc[s])
-    ]
-    return {
-        'rotations': np.array([found.rotation_scc[s] for s in keep]),
-        'translations': np.array([found.translation_sc[s] for s in keep]),
-        'atommaps': np.array([found.atommap_sa[s] for s in keep]),
-    }
+
+def expected_cost(settings: DftSettings, symbols: list[str], cell: Floats) -> float:
+    """Return a guess of the cost of a single point, in arbitrary units.
+
+    Plane waves (with the volume) times k points times the square of the number of bands.
+    """
+    spins = 1 + any(initial_moments(settings, symbols))
+    n_points = math.prod(k_mesh(settings, cell)) * abs(np.linalg.det(cell))
+    return float(len(symbols) ** 2 * n_points * spins)
+
+
+def _calculator_class(name: str) -> Any:
+    """Return a calculator by the name under which ASE knows it."""
+    from ase.calculators.calculator import get_calculator_class
+
+    try:
+        return get_calculator_class(name)  # type: ignore[no-untyped-call]
+    except ImportError as error:
+        raise InputError(f'calculator {name} is not installed: {error}') from None

@@ -2,83 +2,97 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from aiida_mtp.core.dft.calculators import initial_moments, make_calculator
-from aiida_mtp.core.dft.relax import relax_atoms
-from aiida_mtp.core.dft.results import DONE, FAILED, NOT_CONVERGED, Result, structure_hash
-from aiida_mtp.core.errors import InputError
+from aiida_mtp.core.dft.relax import relax, single_point
+from aiida_mtp.core.dft.results import DONE, FAILED, NOT_CONVERGED, Result
 
 if TYPE_CHECKING:
-    from ase import Atoms
+    from collections.abc import Mapping
 
+    from aiida_mtp.core.dft.relax import Labels
     from aiida_mtp.core.dft.settings import DftSettings
 
-UNCONVERGED = ('KohnShamConvergenceError', 'ConvergenceError', 'SCFError')
+# Names of the exceptions of self-consistency loops that do not converge; not imported, for most of
+# these calculators are not installed.
+_NOT_CONVERGED = {'KohnShamConvergenceError', 'ConvergenceError', 'SCFError'}
 
 
-def compute(atoms: Atoms, settings: DftSettings, task: str) -> Result:
-    """Label or relax one structure; what goes wrong with it is in the result.
+@dataclass(frozen=True)
+class Task:
+    """What is done with every structure of a run.
 
-    Notes
-    -----
-    Calculators of ASE raise whatever they like. This is the boundary behind which one structure
-    cannot stop its batch, so everything but a mistake in the settings is caught here.
+    Parameters
+    ----------
+    name
+        ``static`` or ``relax``.
     """
-    cell, positions = atoms.cell.array.copy(), atoms.positions.copy()
-    key = structure_hash(atoms.get_chemical_symbols(), cell, positions)
-    base: dict[str, Any] = {
-        'structure': key,
-        'task_digest': settings.task_digest(task),
-        'digest': settings.digest(),
-        'version': settings.version,
-    }
-    started = time.perf_counter()
+
+    name: str
+    settings: DftSettings
+    task_digest: str
+    digest: str
+    version: str
+
+    @classmethod
+    def make(cls, name: str, settings: DftSettings) -> Task:
+        """Make a task; what is looked up once need not be for every structure."""
+        return cls(name, settings, settings.task_digest(name), settings.digest(), settings.version)
+
+    def result(self, structure: str, **found: Any) -> Result:
+        """Return a result of this task."""
+        return Result(
+            structure=structure,
+            task_digest=self.task_digest,
+            digest=self.digest,
+            version=self.version,
+            **found,
+        )
+
+
+def compute(task: Task, job: Mapping[str, Any]) -> Result:
+    """Compute a structure; whatever goes wrong becomes its status and message.
+
+    Parameters
+    ----------
+    job
+        ``structure`` (its hash), ``symbols``, ``positions`` and ``cell``.
+    """
+    from ase import Atoms
+
+    start = time.perf_counter()
+    atoms = Atoms(job['symbols'], positions=job['positions'], cell=job['cell'], pbc=True)
+    act = single_point if task.name == 'static' else relax
+    found: dict[str, Any]
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # remarks of calculators, thousands of times
-            found = _labels(atoms, settings, task)
-    except InputError:
-        raise
-    except Exception as error:  # noqa: BLE001 - see Notes
+        with tempfile.TemporaryDirectory(prefix='mtp-dft-') as folder, warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # calculators repeat theirs for every structure
+            found = _found(act(task.settings, atoms, folder))
+    # Calculators raise whatever they like. This is the boundary of a structure: its failure must
+    # not be that of the others.
+    except Exception as error:  # noqa: BLE001
         name = type(error).__name__
-        lines = str(error).strip().splitlines()
         found = {
-            'status': NOT_CONVERGED if name in UNCONVERGED else FAILED,
-            'message': f'{name}: {lines[0] if lines else "no message"}',
+            'status': NOT_CONVERGED if name in _NOT_CONVERGED else FAILED,
+            'message': ' '.join(f'{name}: {error}'.split()),
         }
-    return Result(**base, **found, seconds=round(time.perf_counter() - started, 3))
+    return task.result(job['structure'], **found, seconds=round(time.perf_counter() - start, 3))
 
 
-def _labels(atoms: Atoms, settings: DftSettings, task: str) -> dict[str, Any]:
-    is_converged, n_steps = True, 0
-    if task == 'relax':
-        is_converged, n_steps = relax_atoms(atoms, settings)
-    else:
-        atoms.calc = make_calculator(settings, atoms)
-    # without constraints: labels are those of the calculator
-    atoms.set_constraint()  # type: ignore[no-untyped-call]
-    energy = float(atoms.get_potential_energy())  # type: ignore[no-untyped-call]
-    forces = np.asarray(atoms.get_forces())  # type: ignore[no-untyped-call]
-    stress = np.asarray(atoms.get_stress())  # type: ignore[no-untyped-call]
-    if not (np.isfinite(energy) and np.isfinite(forces).all() and np.isfinite(stress).all()):
-        return {'status': FAILED, 'message': 'the calculator gave numbers that are not finite'}
-    moment = None
-    if any(initial_moments(settings, atoms)):
-        moment = float(atoms.get_magnetic_moment())  # type: ignore[no-untyped-call]
-    message = '' if is_converged else f'not relaxed after {n_steps} steps'
+def _found(labels: Labels) -> dict[str, Any]:
+    """Return labels as plain values."""
     return {
-        'status': DONE if is_converged else NOT_CONVERGED,
-        'message': message,
-        'energy': energy,
-        'forces': forces.tolist(),
-        'stress': stress.tolist(),
-        'magnetic_moment': moment,
-        'positions': atoms.positions.tolist(),
-        'cell': atoms.cell.array.tolist(),
-        'n_steps': n_steps,
+        'status': NOT_CONVERGED if labels.shortfall else DONE,
+        'message': labels.shortfall,
+        'energy': labels.energy,
+        'forces': labels.forces.tolist(),
+        'stress': labels.stress.tolist(),
+        'magnetic_moment': labels.magnetic_moment,
+        'positions': labels.positions.tolist(),
+        'cell': labels.cell.tolist(),
+        'n_steps': labels.n_steps,
     }

@@ -1,22 +1,31 @@
-"""The executable ``mtp-dft``: labels and relaxes structures with an ASE calculator."""
+"""The executable ``mtp-dft``: labels and relaxes structures with a calculator of ASE."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
+import signal
 import sys
+from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from aiida_mtp import __version__
-from aiida_mtp.core.dft.settings import TASKS, DftSettings
+from aiida_mtp.core.dft.settings import DftSettings
 from aiida_mtp.core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from aiida_mtp.core.dft.run import Finished
 
 PROG = 'mtp-dft'
+_TASKS = {
+    'static': 'energy, forces and stress of structures as they are',
+    'relax': 'relax cells and positions',
+}
+_CHECK = 'tell whether a calculator works, and its version'
 
 
 class _Parser(argparse.ArgumentParser):
@@ -26,89 +35,154 @@ class _Parser(argparse.ArgumentParser):
         raise InputError(f'{message}; see {self.prog} --help')
 
 
+class Terminated(Exception):  # noqa: N818 not an error
+    """The process was asked to end."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a task.
 
     Returns
     -------
     int
-        0 if every structure has a status; 2, and one line on stderr, if something is wrong with the
-        input or with the disk; 130 if interrupted.
+        0 if every structure has a status other than ``unfinished``; 2, and one line on stderr, if
+        something is wrong with the input or with the disk; 130 or 143 if stopped, with what was
+        finished in the output all the same.
     """
-    # one process, one core: the pool spreads structures, not linear algebra
-    os.environ.setdefault('OMP_NUM_THREADS', '1')
     try:
-        _run(_arguments(sys.argv[1:] if argv is None else list(argv)))
-    except (InputError, OSError) as error:
-        print(f'{PROG}: error: {error}', file=sys.stderr)  # noqa: T201
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
+        args = _arguments(sys.argv[1:] if argv is None else list(argv))
+        return _check(args) if args.task == 'check' else _run(args)
+    except InputError as error:
+        return _failed(str(error))
+    except OSError as error:
+        where = f'{error.filename}: ' if error.filename is not None else ''
+        return _failed(f'{where}{error.strerror or error}')
+
+
+def _failed(message: str) -> int:
+    """Tell what is wrong, in one line."""
+    print(f'{PROG}: error: {" ".join(message.split())}', file=sys.stderr)  # noqa: T201
+    return 2
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
-    parser = _Parser(prog=PROG, description='Label and relax structures with an ASE calculator.')
+    """Read the command line."""
+    parser = _Parser(prog=PROG, description='Label and relax structures with DFT, through ASE.')
     parser.add_argument('--version', action='version', version=f'{PROG} {__version__}')
     tasks = parser.add_subparsers(dest='task', required=True, metavar='TASK')
-    summaries = ('energy, forces and stress as they are', 'cell and positions relaxed')
-    for task, summary in zip(TASKS, summaries, strict=True):
-        sub = tasks.add_parser(task, help=summary, description=summary)
+    for name, summary in _TASKS.items():
+        sub = tasks.add_parser(name, help=summary, description=f'{name}: {summary}.')
         sub.add_argument('structures', metavar='STRUCTURES')
-        sub.add_argument('settings', metavar='SETTINGS.json', type=Path)
-        sub.add_argument('-o', '--output', required=True, metavar='OUT')
-        sub.add_argument('--processes', type=int, default=1, help='structures done at a time')
+        sub.add_argument('settings', type=Path, metavar='SETTINGS.json', help='see DftSettings')
+        sub.add_argument(
+            '-o',
+            '--output',
+            type=Path,
+            required=True,
+            metavar='OUT',
+            help='every structure in order, with labels, a status and the reason',
+        )
+        sub.add_argument(
+            '--processes', type=_positive, default=1, metavar='N', help='structures at a time'
+        )
         sub.add_argument(
             '--results',
             type=Path,
-            default=Path('results'),
             metavar='DIR',
-            help='where each finished structure is kept (default: %(default)s)',
+            help='where results are kept at once, for the next run to find (default: OUT.results)',
         )
-    check = tasks.add_parser('check', help='tell whether the calculator works')
-    check.add_argument('settings', metavar='SETTINGS.json', type=Path)
+    check = tasks.add_parser('check', help=_CHECK, description=f'check: {_CHECK}.')
+    check.add_argument('settings', type=Path, metavar='SETTINGS.json')
     return parser.parse_args(argv)
 
 
-def _run(args: argparse.Namespace) -> None:
-    settings = _settings(args.settings)
-    if args.task == 'check':
-        print(f'{settings.version}, settings {_checked(settings)}')  # noqa: T201
-        return
-    from aiida_mtp.core.dft.calculators import check_elements
-    from aiida_mtp.core.dft.run import run_batch
+def _run(args: argparse.Namespace) -> int:
+    """Compute, and write what was found, also when stopped half-way."""
+    from aiida_mtp.core.dft.compute import Task
+    from aiida_mtp.core.dft.results import with_results
+    from aiida_mtp.core.dft.run import results_of, run
     from aiida_mtp.core.files import read_structures, write_structures
 
-    if args.processes < 1:
-        raise InputError(f'--processes {args.processes}: at least 1')
+    task = Task.make(args.task, _settings(args.settings))
     batch = read_structures(args.structures)
-    if not len(batch):
-        raise InputError(f'{args.structures}: holds no structures')
-    check_elements(settings, [batch.species[t] for t in sorted(set(batch.types.tolist()))])
-    done = run_batch(batch, settings, args.task, args.results, n_processes=args.processes)
-    write_structures(args.output, done)
+    folder = args.results or args.output.with_name(f'{args.output.name}.results')
+    code = 0
+    with _terminable():
+        try:
+            run(batch, task, folder, processes=args.processes, watch=_tell)
+        except Terminated:
+            code = 128 + signal.SIGTERM
+        except KeyboardInterrupt:
+            code = 128 + signal.SIGINT
+    found = with_results(batch, results_of(batch, task, folder))
+    write_structures(args.output, found)
+    counts = ', '.join(f'{n} {status}' for status, n in Counter(found.status).items())
+    print(f'{len(found)} structures: {counts or "nothing to do"}')  # noqa: T201
+    return code
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let a first SIGTERM end the block in an orderly way; ignore further ones."""
+
+    def stop(*_: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGTERM) is stop:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _tell(one: Finished) -> None:
+    """Print a line on a structure that is done."""
+    line = f'{one.done}/{one.total} {one.id} {one.status} {one.seconds:.1f} s {one.message}'
+    print(line.rstrip(), flush=True)  # noqa: T201
+
+
+def _check(args: argparse.Namespace) -> int:
+    """Compute fcc aluminium with these settings and say so."""
+    from aiida_mtp.core.dft.calculators import check_calculator
+    from aiida_mtp.core.dft.compute import Task, compute
+    from aiida_mtp.core.dft.results import DONE
+
+    settings = _settings(args.settings)
+    check_calculator(settings, ['Al'])
+    a = 2.025
+    cell = [[0.0, a, a], [a, 0.0, a], [a, a, 0.0]]
+    job = {'structure': 'Al', 'symbols': ['Al'], 'positions': [[0.0, 0.0, 0.0]], 'cell': cell}
+    found = compute(Task.make('static', settings), job)
+    if found.status != DONE:
+        raise InputError(f'calculator {settings.calculator} does not work: {found.message}')
+    print(  # noqa: T201
+        f'{settings.version}: works (fcc Al: {found.energy:.4f} eV/atom in {found.seconds:.1f} s); '
+        f'settings {found.digest}'
+    )
+    return 0
 
 
 def _settings(path: Path) -> DftSettings:
+    """Read settings from a JSON file."""
     try:
         values = json.loads(path.read_text(encoding='utf-8'))
     except ValueError as error:
-        raise InputError(f'{path}: not a JSON file ({error})') from None
+        raise InputError(f'{path}: not a JSON file: {error}') from None
     if not isinstance(values, dict):
-        raise InputError(f'{path}: expected settings by name')
-    return DftSettings.from_mapping(values)
+        raise InputError(f'{path}: not a mapping of settings, such as {{"calculator": "emt"}}')
+    try:
+        return DftSettings.from_mapping(values)
+    except InputError as error:
+        raise InputError(f'{path}: {error}') from None
 
 
-def _checked(settings: DftSettings) -> str:
-    """Compute fcc Al, or raise `InputError` with what goes wrong; return the digest."""
-    from ase.build import bulk
-
-    from aiida_mtp.core.dft.compute import compute
-
-    found = compute(bulk('Al', 'fcc', a=4.05), settings, 'static')
-    if found.energy is None:
-        raise InputError(f'calculator {settings.calculator!r} does not work: {found.message}')
-    return settings.digest()
+def _positive(text: str) -> int:
+    """Read a number of processes."""
+    if not (text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f'must be a positive integer, not {text!r}')
+    return int(text)
 
 
 if __name__ == '__main__':

@@ -1,71 +1,161 @@
-"""Relaxation of cell and positions with an ASE calculator."""
+"""Single points, and relaxations of cell and positions.
+
+Both are done in the shortest basis of the lattice, which costs least, without turning anything:
+forces and stress are those of the structure as given.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aiida_mtp.core.dft.calculators import make_calculator
+from aiida_mtp.core.dft.calculators import attach_calculator
 
 if TYPE_CHECKING:
     from ase import Atoms
 
+    from aiida_mtp.core._typing import Floats, Ints
     from aiida_mtp.core.dft.settings import DftSettings
 
+# Curvature the optimiser starts from, eV/Å². Twelve rattled alloys of 2 to 6 atoms with EMT take
+# 145 evaluations with 20, 158 with 25 and 288 with ASE's 70.
+_CURVATURE = 20.0
 
-def relax_atoms(atoms: Atoms, settings: DftSettings) -> tuple[bool, int]:
-    """Relax a structure in place, until the basis set of its own cell agrees that it is relaxed.
 
-    Plane waves and k points belong to a cell: those of the start are not those of the end. So the
-    relaxation is continued with a fresh calculator until a single point of one, with nothing left
-    over from the way there, finds forces and stress below their limits. That single point is the
-    result.
+@dataclass(frozen=True)
+class Labels:
+    """What a calculation found.
 
-    Returns
-    -------
-    is_converged
-        Whether forces and stress are below their limits.
+    Parameters
+    ----------
+    energy
+        eV.
+    forces
+        shape (n_atoms, 3), eV/Å.
+    stress
+        shape (6,), eV/Å³.
+    magnetic_moment
+        Of the cell, µB; None without spin.
+    positions, cell
+        shapes (n_atoms, 3) and (3, 3), Å: of the structure all this belongs to.
     n_steps
-        Steps of the optimiser, in all.
+        Steps of the relaxation.
+    shortfall
+        What a relaxation did not reach, in words; empty if it converged.
     """
-    _keep_symmetry(atoms, settings.symmetry_tolerance)
+
+    energy: float
+    forces: Floats
+    stress: Floats
+    magnetic_moment: float | None
+    positions: Floats
+    cell: Floats
+    n_steps: int = 0
+    shortfall: str = ''
+
+
+def single_point(settings: DftSettings, atoms: Atoms, directory: str = '.') -> Labels:
+    """Compute energy, forces and stress of exactly these positions and this cell."""
+    work, _ = in_shortest_basis(atoms)
+    attach_calculator(settings, work, directory)
+    return _labels(work, atoms.cell.array)
+
+
+def relax(settings: DftSettings, atoms: Atoms, directory: str = '.') -> Labels:
+    """Relax cell and positions; the labels are of a single point of the end.
+
+    With plane waves the basis set and the k points are those of the cell a run starts from. So a
+    run that has converged is continued with those of the cell it has arrived at, until nothing is
+    left to do; the order of the atoms and the meaning of the lattice vectors stay.
+    """
+    work, change = in_shortest_basis(atoms)
+    _keep_symmetry(work, settings.symmetry_tolerance)
     n_steps = 0
     for _ in range(settings.restarts + 1):
-        atoms.calc = make_calculator(settings, atoms)
-        if is_relaxed(atoms, settings):
-            return True, n_steps
-        if n_steps >= settings.max_steps:
-            return False, n_steps
-        n_steps += _descend(atoms, settings, settings.max_steps - n_steps)
-    atoms.calc = make_calculator(settings, atoms)
-    return is_relaxed(atoms, settings), n_steps
+        attach_calculator(settings, work, directory)
+        if not _shortfall(settings, work) or n_steps >= settings.max_steps:
+            break
+        n_steps += _run(settings, work, settings.max_steps - n_steps)
+    else:
+        attach_calculator(settings, work, directory)
+    shortfall = _shortfall(settings, work)
+    if shortfall:
+        shortfall += f' after {n_steps} steps'
+    work.set_constraint()  # type: ignore[no-untyped-call]
+    back = np.rint(np.linalg.inv(change))
+    return _labels(work, back @ work.cell.array, n_steps, shortfall)
 
 
-def is_relaxed(atoms: Atoms, settings: DftSettings) -> bool:
-    """Return whether forces and stress are below their limits."""
-    forces = np.linalg.norm(atoms.get_forces(), axis=1)  # type: ignore[no-untyped-call]
-    stress = np.abs(atoms.get_stress())  # type: ignore[no-untyped-call]
-    return bool(forces.max(initial=0.0) <= settings.fmax and stress.max() <= settings.smax)
+def in_shortest_basis(atoms: Atoms) -> tuple[Atoms, Ints]:
+    """Return the same crystal with the shortest lattice vectors, and their integer coefficients.
+
+    Atoms stay where they are.
+    """
+    from ase.geometry.minkowski_reduction import minkowski_reduce
+
+    cell, change = minkowski_reduce(atoms.cell)  # type: ignore[no-untyped-call]
+    work = atoms.copy()  # type: ignore[no-untyped-call]
+    work.set_cell(cell, scale_atoms=False)
+    return work, np.asarray(change, dtype=np.int64)
 
 
-def _descend(atoms: Atoms, settings: DftSettings, most: int) -> int:
+def _run(settings: DftSettings, atoms: Atoms, max_steps: int) -> int:
+    """Relax with one calculator; return the number of steps."""
     from ase.filters import FrechetCellFilter
     from ase.optimize import BFGS
 
-    optimizer = BFGS(FrechetCellFilter(atoms), logfile=None)  # type: ignore[no-untyped-call]
-    steps = 0
-    for _ in optimizer.irun(fmax=0.0, steps=most):
-        if is_relaxed(atoms, settings):
+    cell_and_atoms: Any = FrechetCellFilter(atoms)  # type: ignore[no-untyped-call]
+    optimizer: Any = BFGS(cell_and_atoms, logfile=None, alpha=_CURVATURE)
+    for _ in optimizer.irun(fmax=0.0, steps=max_steps):  # we judge forces and stress apart
+        if not _shortfall(settings, atoms):
             break
-        steps = optimizer.get_number_of_steps()  # type: ignore[no-untyped-call]
-    return max(1, steps)
+    return int(optimizer.nsteps)
+
+
+def _shortfall(settings: DftSettings, atoms: Atoms) -> str:
+    """Return what is left of forces and stress, in words, or nothing if that is little enough."""
+    forces, stresses = atoms.get_forces(), atoms.get_stress()  # type: ignore[no-untyped-call]
+    force, stress = float(np.linalg.norm(forces, axis=1).max()), float(np.abs(stresses).max())
+    if force <= settings.fmax and stress <= settings.smax:
+        return ''
+    return f'largest force {force:.2g} eV/Å, largest stress {stress:.2g} eV/Å³'
 
 
 def _keep_symmetry(atoms: Atoms, tolerance: float) -> None:
-    """Constrain a structure to the symmetry it has, which makes DFT cheaper and steps fewer."""
+    """Make the symmetry exact that the structure has within the tolerance, and constrain to it."""
     if not tolerance:
         return
     from ase.constraints import FixSymmetry
+    from ase.spacegroup.symmetrize import check_symmetry
 
-    atoms.set_constraint(FixSymmetry(atoms, symprec=tolerance))  # type: ignore[no-untyped-call]
+    dataset = check_symmetry(atoms, symprec=tolerance)  # type: ignore[no-untyped-call]
+    if dataset is not None and len(dataset.rotations) > 1:
+        # symmetrises the atoms it is given
+        atoms.set_constraint(FixSymmetry(atoms, symprec=tolerance))  # type: ignore[no-untyped-call]
+
+
+def _labels(atoms: Atoms, cell: Any, n_steps: int = 0, shortfall: str = '') -> Labels:
+    """Gather what the calculator has found; `cell` is that of the structure as it was given."""
+    labels = Labels(
+        energy=float(atoms.get_potential_energy()),  # type: ignore[no-untyped-call]
+        forces=np.array(atoms.get_forces(), dtype=np.float64),  # type: ignore[no-untyped-call]
+        stress=np.array(atoms.get_stress(), dtype=np.float64),  # type: ignore[no-untyped-call]
+        magnetic_moment=_magnetic_moment(atoms),
+        positions=np.array(atoms.positions),
+        cell=np.array(cell),
+        n_steps=n_steps,
+        shortfall=shortfall,
+    )
+    for array in (labels.energy, labels.forces, labels.stress):
+        if not np.isfinite(array).all():
+            raise ArithmeticError('energy, forces or stress are not finite')
+    return labels
+
+
+def _magnetic_moment(atoms: Atoms) -> float | None:
+    """Return the moment of the cell if the calculation had spin."""
+    if not atoms.get_initial_magnetic_moments().any():  # type: ignore[no-untyped-call]
+        return None
+    return float(atoms.get_magnetic_moment())  # type: ignore[no-untyped-call]

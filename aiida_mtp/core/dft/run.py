@@ -1,156 +1,264 @@
-"""Many structures over a few processes, the long ones first."""
+"""Many structures on several processes: longest first, each result kept as soon as it is there.
+
+The processes are started once and given one structure after the other. One that dies takes only
+its structure with it: that has failed, a new process takes over.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
-from aiida_mtp.core.dft.compute import compute
-from aiida_mtp.core.dft.results import (
-    FAILED,
-    Result,
-    read_result,
-    structure_hashes,
-    with_results,
-)
+from aiida_mtp.core.dft.calculators import check_calculator, expected_cost
+from aiida_mtp.core.dft.results import FAILED, Result, read_result, structure_hashes
 from aiida_mtp.core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from multiprocessing.connection import Connection
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
-    from aiida_mtp.core.dft.settings import DftSettings
+    from aiida_mtp.core.dft.compute import Task
     from aiida_mtp.core.structures import StructureBatch
 
+_WORKER = 'aiida_mtp.core.dft.worker'
+_ONE_THREAD = ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS')
 
-def run_batch(
+
+@dataclass(frozen=True)
+class Finished:
+    """One structure that is done, for those who watch.
+
+    Parameters
+    ----------
+    id
+        Of the structure.
+    done, total
+        Number of structures done by this run, and that it has to do.
+    """
+
+    id: str
+    status: str
+    message: str
+    seconds: float
+    done: int
+    total: int
+
+
+def run(
     batch: StructureBatch,
-    settings: DftSettings,
-    task: str,
+    task: Task,
     folder: Path,
     *,
-    n_processes: int = 1,
-    advance: Callable[[int], None] = lambda _: None,
-) -> StructureBatch:
-    """Compute every structure of a batch that the folder has no result of.
-
-    Each result is in the folder as soon as it is there, so a run that is killed goes on where it
-    was. A process that dies takes only its structure with it.
-
-    Returns
-    -------
-    StructureBatch
-        Every row in order, with labels, status and reason.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    keys = structure_hashes(batch)
-    digest = settings.task_digest(task)
-    results: dict[str, Result] = {}
-    for key in keys:
-        known = read_result(folder, task, key)
-        if known is not None and known.task_digest == digest:
-            results[key] = known
-    todo = {key: row for row, key in enumerate(keys) if key not in results}
-    advance(len(batch) - len(todo))
-    ordered = sorted(todo.values(), key=lambda row: (-_cost(batch, row), row))
-    for row, result in _computed(batch, settings, task, ordered, n_processes):
-        result.write(folder, task)
-        results[keys[row]] = result
-        advance(1)
-    return with_results(batch, [results[key] for key in keys])
-
-
-def _cost(batch: StructureBatch, row: int) -> float:
-    """Return roughly how costly a structure is: it goes as bands² × plane waves × k points."""
-    return float(batch.n_atoms[row] ** 2)
-
-
-@dataclass
-class _Worker:
-    process: Any
-    pipe: Connection
-    row: int
-
-
-def _computed(
-    batch: StructureBatch, settings: DftSettings, task: str, rows: list[int], n_processes: int
-) -> Any:
-    """Yield row and result as they come."""
-    if n_processes == 1 or settings.calculator == 'emt':  # a toy is done before a process starts
-        for row in rows:
-            yield row, compute(batch.to_ase(row), settings, task)
-        return
-    waiting = list(reversed(rows))
-    workers: dict[Any, _Worker] = {}
-    try:
-        while waiting or workers:
-            while waiting and len(workers) < n_processes:
-                worker = _start(batch, settings, task, waiting.pop())
-                workers[worker.pipe] = worker
-            for pipe in wait(list(workers)):
-                worker = workers[pipe]
-                try:
-                    answer = worker.pipe.recv()
-                except EOFError:
-                    answer = _death(worker, batch, settings, task)
-                if isinstance(answer, InputError):
-                    raise answer
-                yield worker.row, answer
-                if waiting and worker.process.is_alive():
-                    worker.row = waiting.pop()
-                    with contextlib.suppress(BrokenPipeError):  # its end is noticed above
-                        worker.pipe.send(worker.row)
-                else:
-                    del workers[pipe]
-                    worker.pipe.close()
-                    worker.process.join()
-    finally:
-        for worker in workers.values():
-            worker.process.terminate()
-
-
-def _start(batch: StructureBatch, settings: DftSettings, task: str, row: int) -> _Worker:
-    context = multiprocessing.get_context('fork')
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(theirs, ours, batch, settings, task), daemon=True)
-    process.start()
-    theirs.close()
-    ours.send(row)
-    return _Worker(process, ours, row)
-
-
-def _work(
-    pipe: Connection,
-    parents_end: Connection,
-    batch: StructureBatch,
-    settings: DftSettings,
-    task: str,
+    processes: int = 1,
+    watch: Callable[[Finished], None] = lambda _: None,
 ) -> None:
-    """Compute the rows that come through the pipe until it closes."""
-    parents_end.close()
-    while True:
+    """Compute what a folder of results does not hold yet; what has failed is tried anew.
+
+    Equal structures are computed once.
+
+    Raises
+    ------
+    InputError
+        If the calculator is not there or does not know a species, before anything is computed.
+    OSError
+        If results cannot be written.
+    """
+    check_calculator(task.settings, {batch.species[t] for t in set(batch.types.tolist())})
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = _jobs(batch, task, folder)
+    if not jobs:
+        return
+    with tempfile.TemporaryDirectory(prefix='mtp-dft-') as logs:
+        pool = _Pool(task, folder, Path(logs))
         try:
-            row = pipe.recv()
-        except EOFError:
-            return
-        try:
-            pipe.send(compute(batch.to_ase(row), settings, task))
-        except InputError as error:
-            pipe.send(error)
-            return
+            pool.work(jobs, min(processes, len(jobs)), watch)
+        finally:
+            pool.close()
 
 
-def _death(worker: _Worker, batch: StructureBatch, settings: DftSettings, task: str) -> Result:
-    worker.process.join()
-    return Result(
-        structure=structure_hashes(batch.take([worker.row]))[0],
-        task_digest=settings.task_digest(task),
-        digest=settings.digest(),
-        status=FAILED,
-        message=f'the process that computed it died with exit code {worker.process.exitcode}',
-        version=settings.version,
-    )
+def results_of(batch: StructureBatch, task: Task, folder: Path) -> list[Result | None]:
+    """Return what a folder knows of each row, found with these settings."""
+    results = (read_result(folder, task.name, key) for key in structure_hashes(batch))
+    return [r if r is not None and r.task_digest == task.task_digest else None for r in results]
+
+
+def _jobs(batch: StructureBatch, task: Task, folder: Path) -> list[dict[str, Any]]:
+    """Return what is to be computed, the most expensive first."""
+    jobs: dict[str, dict[str, Any]] = {}
+    costs: dict[str, float] = {}
+    known = results_of(batch, task, folder)
+    for index, (key, result) in enumerate(zip(structure_hashes(batch), known, strict=True)):
+        if key in jobs or (result is not None and result.status != FAILED):
+            continue
+        rows = batch.atoms_of(index)
+        symbols = [batch.species[t] for t in batch.types[rows]]
+        costs[key] = expected_cost(task.settings, symbols, batch.cells[index])
+        jobs[key] = {
+            'id': str(batch.ids[index]),
+            'structure': key,
+            'symbols': symbols,
+            'cell': batch.cells[index].tolist(),
+            'positions': batch.positions[rows].tolist(),
+        }
+    return sorted(jobs.values(), key=lambda job: -costs[job['structure']])
+
+
+class _Worker:
+    """A process that computes, and the structure it is busy with."""
+
+    def __init__(self, header: str, log: IO[bytes]) -> None:
+        environment = {**os.environ, **dict.fromkeys(_ONE_THREAD, '1')}
+        root = str(Path(__file__).parents[3])
+        if root not in sysconfig.get_paths().values():  # not installed, but run from its sources
+            paths = (root, environment.get('PYTHONPATH'))
+            environment['PYTHONPATH'] = os.pathsep.join(path for path in paths if path)
+        process = subprocess.Popen(  # noqa: S603 our own module
+            [sys.executable, '-m', _WORKER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=environment,
+            start_new_session=True,  # an interrupt from the keyboard is for us alone
+        )
+        if process.stdin is None or process.stdout is None:
+            raise RuntimeError('no pipes')
+        self.process, self.stdin, self.stdout, self.log = (
+            process,
+            process.stdin,
+            process.stdout,
+            log,
+        )
+        self.is_ready = False
+        self.job: dict[str, Any] | None = None
+        self._rest = b''
+        self._send(header)
+
+    def start(self, job: dict[str, Any]) -> None:
+        """Give it a structure."""
+        self.job = job
+        self._send(json.dumps(job))
+
+    def _send(self, line: str) -> None:
+        with suppress(BrokenPipeError):  # it has died, which shows where its answers are read
+            self.stdin.write(line.encode() + b'\n')
+            self.stdin.flush()
+
+    def answers(self) -> Iterator[dict[str, Any] | None]:
+        """Yield the answers that have come; None, at last, if it has died."""
+        data = os.read(self.stdout.fileno(), 65536)
+        *lines, self._rest = (self._rest + data).split(b'\n')
+        for line in lines:
+            yield json.loads(line)
+        if not data:
+            yield None
+
+    def epitaph(self) -> str:
+        """Return in one line how it died."""
+        code = self.process.wait()
+        how = f'ended with exit code {code}'
+        if code < 0:
+            how = f'was killed by {signal.Signals(-code).name}'
+        if code == -signal.SIGKILL:
+            how += ' (out of memory?)'
+        self.log.seek(0)
+        last = self.log.read()[-2000:].decode(errors='replace').strip().splitlines()[-1:]
+        return ': '.join([f'the process {how}', *last])
+
+    def close(self) -> None:
+        """End it and all that it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        with suppress(BrokenPipeError):
+            self.stdin.close()
+        self.stdout.close()
+        self.log.close()
+
+
+class _Pool:
+    """The processes at work."""
+
+    def __init__(self, task: Task, folder: Path, logs: Path) -> None:
+        self._task, self._folder, self._logs = task, folder, logs
+        shared = {
+            'task': task.name,
+            'settings': task.settings.to_mapping(),
+            'folder': str(folder.resolve()),
+        }
+        self._header = json.dumps(shared)
+        self._selector = selectors.DefaultSelector()
+        self._workers: list[_Worker] = []
+        self._n_started = 0
+
+    def work(
+        self, jobs: list[dict[str, Any]], processes: int, watch: Callable[[Finished], None]
+    ) -> None:
+        """Compute all jobs, started in this order."""
+        waiting = jobs[::-1]
+        done = 0
+        while done < len(jobs):
+            while len(self._workers) < min(processes, len(jobs) - done):
+                self._start()
+            for worker, answer in self._answers():
+                job = worker.job
+                if job is not None:
+                    found = self._outcome(worker, job, answer)
+                    worker.job = None
+                    done += 1
+                    watch(Finished(job['id'], **found, done=done, total=len(jobs)))
+                elif answer is not None:
+                    worker.is_ready = True
+                elif worker.is_ready:
+                    self._remove(worker)
+                else:
+                    raise InputError(f'the calculator cannot be started: {worker.epitaph()}')
+                if waiting and worker in self._workers:
+                    worker.start(waiting.pop())
+
+    def _answers(self) -> Iterator[tuple[_Worker, dict[str, Any] | None]]:
+        """Wait for answers and yield them."""
+        for key, _ in self._selector.select():
+            for answer in key.data.answers():
+                yield key.data, answer
+
+    def _start(self) -> None:
+        """Start a process."""
+        self._n_started += 1
+        worker = _Worker(self._header, (self._logs / f'{self._n_started}.log').open('w+b'))
+        self._workers.append(worker)
+        self._selector.register(worker.stdout, selectors.EVENT_READ, worker)
+
+    def _outcome(
+        self, worker: _Worker, job: dict[str, Any], answer: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        """Return status, message and seconds of the structure a process was busy with."""
+        if answer is None:
+            message = worker.epitaph()
+            self._remove(worker)
+            result = self._task.result(job['structure'], status=FAILED, message=message)
+            result.write(self._folder, self._task.name)
+            return {'status': FAILED, 'message': message, 'seconds': 0.0}
+        if 'fatal' in answer:
+            raise OSError(answer['errno'], answer['fatal'], str(self._folder))
+        return answer
+
+    def _remove(self, worker: _Worker) -> None:
+        """Forget a process."""
+        self._selector.unregister(worker.stdout)
+        self._workers.remove(worker)
+        worker.close()
+
+    def close(self) -> None:
+        """End all processes."""
+        for worker in self._workers[:]:
+            self._remove(worker)
+        self._selector.close()
