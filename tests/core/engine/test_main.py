@@ -125,7 +125,7 @@ def test_full_disk(tmp_path, suffix):
     )
     assert done.returncode == 2
     assert done.stderr.startswith('mtp-engine: error: ')
-    assert 'File too large' in done.stderr
+    assert f'{output}: File too large' in done.stderr
     assert done.stderr.count('\n') == 1
     assert output.read_text() == 'what was there'
     assert sorted(p.name for p in tmp_path.iterdir()) == ['in.parquet', output.name]

@@ -34,3 +34,14 @@ def test_a_folder_is_not_replaced(tmp_path):
     with pytest.raises(InputError, match='not a regular file'), atomic_path(tmp_path):
         pass
     assert tmp_path.is_dir()
+
+
+def test_full_disk_is_told_with_the_name_of_the_file(tmp_path):
+    target = tmp_path / 'a.txt'
+    with pytest.raises(OSError, match=r"No space left on device: '.*a\.txt'"):
+        fill(target)
+
+
+def fill(path):
+    with atomic_path(path):
+        raise OSError(28, 'whatever a library says')
