@@ -1,14 +1,16 @@
 # Two commands are all a newcomer needs:
-#   make quickstart              screen Al-Ni with real DFT, from nothing to a hull   (ARGS="--dft emt": Cu-Pt in a minute)
-#   make test                    run the tests
+#   make quickstart     screen Al-Ni with real DFT, from nothing to a hull     (make quickstart DFT=emt: Cu-Pt in a minute)
+#   make test           run the tests
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-DFT := $(if $(findstring emt,$(ARGS)),,gpaw)
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
+DFT := gpaw
+override DFT := $(if $(findstring emt,$(DFT) $(ARGS)),emt,gpaw)
 
 .PHONY: quickstart test lint
-quickstart: $(VENV)/.installed $(if $(DFT),$(VENV)/.gpaw)
-	@$(BIN)/aiida-mtp quickstart $(ARGS)
+quickstart: $(VENV)/.installed $(if $(filter gpaw,$(DFT)),$(VENV)/.gpaw)
+	@$(BIN)/aiida-mtp quickstart --dft $(DFT) $(ARGS)
 
 test: $(VENV)/.tools
 	@$(BIN)/python -m pytest $(ARGS)
@@ -22,20 +24,20 @@ lint: $(VENV)/.tools
 	    test -z "$$long" || { echo "modules over 400 lines:"; echo "$$long"; exit 1; }
 
 $(VENV)/.installed: pyproject.toml
-	@PYTHON=$(PYTHON) install/system.sh
+	@PYTHON='$(PYTHON)' install/system.sh
 	@echo "installing aiida-mtp into $(VENV) (about two minutes)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(PIP) --upgrade 'pip>=25.1'
+	@$(PIP) --editable .
 	@touch $@
 
+# pip would reuse a GPAW it has built with other libraries, hence no cache
 $(VENV)/.gpaw: $(VENV)/.installed install/gpaw_siteconfig.py
-	@PYTHON=$(PYTHON) install/system.sh gpaw
+	@PYTHON='$(PYTHON)' install/system.sh gpaw
 	@echo "compiling GPAW (about a minute)"
-	@GPAW_CONFIG=$(CURDIR)/install/gpaw_siteconfig.py \
-	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-cache-dir --editable '.[gpaw]'
+	@GPAW_CONFIG='$(CURDIR)/install/gpaw_siteconfig.py' $(PIP) --no-cache-dir --editable '.[gpaw]'
 	@touch $@
 
 $(VENV)/.tools: $(VENV)/.installed
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	@$(PIP) --group dev
 	@touch $@
