@@ -60,8 +60,8 @@ def test_distances_of_one_element_against_the_authors_package():
     ('parent', 'max_atoms', 'elements'),
     [
         ('fcc', 8, ['Al', 'Ni']),
-        ('bcc', 8, ['Al', 'Ni']),
-        ('hcp', 8, ['Al', 'Ni']),
+        ('bcc', 7, ['Al', 'Ni']),
+        ('hcp', 6, ['Al', 'Ni']),
         ('fcc', 5, ['Al', 'Ni', 'Ti']),
     ],
 )
