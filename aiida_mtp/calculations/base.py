@@ -10,6 +10,7 @@ from aiida.common import CalcInfo, CodeInfo
 from aiida.engine import CalcJob
 
 from aiida_mtp.core.errors import InputError
+from aiida_mtp.data.job_files import SETTINGS, STRUCTURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,13 +20,6 @@ if TYPE_CHECKING:
 
     from aiida_mtp.data.potential import MtpPotentialData
     from aiida_mtp.data.structures import StructureSetData
-
-STRUCTURES = 'structures.parquet'
-TRAINING = 'training.parquet'
-CANDIDATES = 'candidates.parquet'
-SETTINGS = 'settings.json'
-OUTPUT = 'output.parquet'
-REPORT = 'report.json'
 
 
 class EngineCalculation(CalcJob):
@@ -75,7 +69,7 @@ class EngineCalculation(CalcJob):
         info = CalcInfo()
         info.codes_info = [code]
         # large results are kept once, in the output nodes
-        info.retrieve_temporary_list = retrieve
+        info.retrieve_temporary_list = list(retrieve)
         info.retrieve_list = []
         return info
 

@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Any
 from aiida.orm import Dict, Str, to_aiida_type
 
 from aiida_mtp.calculations.base import (
-    OUTPUT,
-    SETTINGS,
-    STRUCTURES,
     EngineCalculation,
     add_json,
     add_structures,
@@ -17,13 +14,13 @@ from aiida_mtp.calculations.base import (
     not_empty,
 )
 from aiida_mtp.core.dft.settings import DftSettings
+from aiida_mtp.data.job_files import OUTPUT, RESULTS, SETTINGS, STRUCTURES
 from aiida_mtp.data.structures import StructureSetData
 
 if TYPE_CHECKING:
     from aiida.common import CalcInfo
     from aiida.common.folders import Folder
 
-RESULTS = 'results'  # one file for each structure that is done
 TASKS = ('static', 'relax')
 
 

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 from aiida.orm import Dict, to_aiida_type
 
 from aiida_mtp.calculations.base import (
-    OUTPUT,
-    SETTINGS,
-    STRUCTURES,
     EngineCalculation,
     add_json,
     add_structures,
     checked_by,
 )
 from aiida_mtp.core.screening.spec import PrototypeSpec
+from aiida_mtp.data.job_files import OUTPUT, SETTINGS, STRUCTURES
 from aiida_mtp.data.structures import StructureSetData
 
 if TYPE_CHECKING:

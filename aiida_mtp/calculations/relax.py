@@ -7,11 +7,6 @@ from typing import TYPE_CHECKING, Any
 from aiida.orm import Dict, to_aiida_type
 
 from aiida_mtp.calculations.base import (
-    CANDIDATES,
-    OUTPUT,
-    REPORT,
-    SETTINGS,
-    STRUCTURES,
     EngineCalculation,
     add_json,
     add_potential,
@@ -20,6 +15,7 @@ from aiida_mtp.calculations.base import (
     not_empty,
 )
 from aiida_mtp.core.relax.settings import RelaxSettings
+from aiida_mtp.data.job_files import CANDIDATES, OUTPUT, REPORT, SETTINGS, STRUCTURES
 from aiida_mtp.data.potential import MtpPotentialData
 from aiida_mtp.data.structures import StructureSetData
 

@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING, Any
 from aiida.orm import Dict, Int, to_aiida_type
 
 from aiida_mtp.calculations.base import (
-    CANDIDATES,
-    OUTPUT,
-    REPORT,
-    TRAINING,
     EngineCalculation,
     add_potential,
     add_structures,
     not_empty,
 )
+from aiida_mtp.data.job_files import CANDIDATES, OUTPUT, REPORT, TRAINING
 from aiida_mtp.data.potential import MtpPotentialData
 from aiida_mtp.data.structures import StructureSetData
 

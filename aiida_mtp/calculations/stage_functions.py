@@ -24,7 +24,7 @@ def untrained_potential(
     model = initial_model(
         level.value, structures.species, cutoff.value, min_dist=closest, seed=seed.value
     )
-    return MtpPotentialData.from_model(model)
+    return MtpPotentialData.from_mtp(model)
 
 
 @calcfunction

@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Any
 from aiida.orm import Dict, Float, Int, to_aiida_type
 
 from aiida_mtp.calculations.base import (
-    REPORT,
-    SETTINGS,
-    TRAINING,
     EngineCalculation,
     add_json,
     add_potential,
@@ -18,14 +15,13 @@ from aiida_mtp.calculations.base import (
     not_empty,
 )
 from aiida_mtp.core.training.settings import TrainingSettings
+from aiida_mtp.data.job_files import REPORT, SETTINGS, TRAINED, TRAINING
 from aiida_mtp.data.potential import MtpPotentialData
 from aiida_mtp.data.structures import StructureSetData
 
 if TYPE_CHECKING:
     from aiida.common import CalcInfo
     from aiida.common.folders import Folder
-
-TRAINED = 'trained.almtp'
 
 
 def validate_start(inputs: Any, _: Any) -> str | None:

@@ -71,7 +71,7 @@ def show(potential: MtpPotentialData) -> None:
 @click.argument('path', type=OUTPUT)
 def export(potential: MtpPotentialData, path: Path) -> None:
     """Write POTENTIAL to PATH: .mtp, or .almtp with its active set."""
-    potential.export(path)
+    potential.write(path)
     click.echo(f'wrote {path}')
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aiida_mtp.cli.process_tree import called_by
 from aiida_mtp.core.screening.published import published_energies
 from aiida_mtp.core.screening.report_data import ScreenReport, StageReport
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from aiida_mtp.cli.process_tree import Called
 
 STAGES = {'stage_1': 'Screen-1', 'stage_2': 'Screen-2'}
 ERRORS = {
@@ -41,6 +45,7 @@ def report_data(screen: Any) -> ScreenReport:
         n_candidates=len(outputs.candidates),
         n_labels=len(training),
         label_seconds=float(np.nansum(np.asarray(training.column('seconds'), dtype=np.float64))),
+        engine_seconds=engine_seconds(called_by(screen)),
         stages=tuple(
             _stage(title, outputs[label], with_structures=len(hull.species) == 2)
             for label, title in STAGES.items()
@@ -54,8 +59,27 @@ def report_data(screen: Any) -> ScreenReport:
             'versions': ', '.join(_versions(screen)),
         },
         commands=_commands(screen, name),
-        finished=screen.mtime.isoformat(sep=' ', timespec='minutes'),
+        finished=f'{screen.mtime.astimezone(UTC):%Y-%m-%d %H:%M} UTC',
     )
+
+
+def engine_seconds(called: Sequence[Called]) -> float:
+    """Return how long the jobs of the engine held their cores, s: time × cores.
+
+    A job that came from the cache counts as long as the one that ran.
+    """
+    from aiida.orm import load_node
+
+    total = 0.0
+    for one in called:
+        if not one.is_job or one.kind.endswith('mtp.dft'):
+            continue
+        job: Any = load_node(one.pk)
+        source = job.base.caching.get_cache_source()
+        job = load_node(source) if source else job
+        cores = (job.get_option('resources') or {}).get('num_cores_per_mpiproc') or 1
+        total += (job.mtime - job.ctime).total_seconds() * cores
+    return total
 
 
 def _stage(title: str, outputs: Any, *, with_structures: bool) -> StageReport:

@@ -26,7 +26,7 @@ class MtpPotentialData(Data):
     ACTIVE_SET = 'potential.almtp'
 
     @classmethod
-    def from_model(cls, model: MtpModel) -> MtpPotentialData:
+    def from_mtp(cls, model: MtpModel) -> MtpPotentialData:
         """Return a new node, not stored, of a potential without an active set."""
         from aiida_mtp.core.potential.mlip import write_potential
 
@@ -34,7 +34,7 @@ class MtpPotentialData(Data):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / cls.POTENTIAL
             write_potential(path, model)
-            node.base.repository.put_object_from_file(path, cls.POTENTIAL)
+            node.base.repository.put_object_from_file(str(path), cls.POTENTIAL)
         node.describe(model)
         return node
 
@@ -64,9 +64,9 @@ class MtpPotentialData(Data):
         from aiida_mtp.core.potential.mlip import read_potential
 
         model = read_potential(path, species)
-        node = cls.from_model(model)
+        node = cls.from_mtp(model)
         if Path(path).suffix == '.almtp':
-            node.base.repository.put_object_from_file(Path(path), cls.ACTIVE_SET)
+            node.base.repository.put_object_from_file(str(path), cls.ACTIVE_SET)
         node.describe(model, report)
         return node
 
@@ -89,16 +89,16 @@ class MtpPotentialData(Data):
     def _validate(self) -> bool:
         super()._validate()
         if self.POTENTIAL not in self.base.repository.list_object_names():
-            raise InputError('make an MtpPotentialData with from_file or from_model')
+            raise InputError('make an MtpPotentialData with from_file or from_mtp')
         return True
 
     def get_model(self) -> MtpModel:
         """Return the potential."""
         from aiida_mtp.core.potential.mlip import parse_potential
 
-        return parse_potential(self.base.repository.get_object_content(self.POTENTIAL))
+        return parse_potential(self.base.repository.get_object_content(self.POTENTIAL, mode='r'))
 
-    def export(self, path: str | Path) -> None:
+    def write(self, path: str | Path) -> None:
         """Write the file of MLIP that the suffix asks for.
 
         Raises

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from aiida.orm import Dict
 
-from aiida_mtp.calculations.base import OUTPUT
-from aiida_mtp.calculations.dft import RESULTS
 from aiida_mtp.core.dft.results import UNFINISHED, collect_results
+from aiida_mtp.data.job_files import OUTPUT, RESULTS
 from aiida_mtp.data.structures import StructureSetData
 from aiida_mtp.parsers.base import EngineParser
 

@@ -1,6 +1,6 @@
 """Reads generated prototypes."""
 
-from aiida_mtp.calculations.base import OUTPUT
+from aiida_mtp.data.job_files import OUTPUT
 from aiida_mtp.parsers.base import EngineParser
 
 

@@ -1,6 +1,6 @@
 """Reads a relaxation."""
 
-from aiida_mtp.calculations.base import CANDIDATES, OUTPUT, REPORT
+from aiida_mtp.data.job_files import CANDIDATES, OUTPUT, REPORT
 from aiida_mtp.parsers.base import EngineParser
 
 

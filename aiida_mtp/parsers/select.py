@@ -1,6 +1,6 @@
 """Reads a selection."""
 
-from aiida_mtp.calculations.base import OUTPUT, REPORT
+from aiida_mtp.data.job_files import OUTPUT, REPORT
 from aiida_mtp.parsers.base import EngineParser
 
 

@@ -1,7 +1,6 @@
 """Reads a training."""
 
-from aiida_mtp.calculations.base import REPORT
-from aiida_mtp.calculations.train import TRAINED
+from aiida_mtp.data.job_files import REPORT, TRAINED
 from aiida_mtp.data.potential import MtpPotentialData
 from aiida_mtp.parsers.base import EngineParser
 

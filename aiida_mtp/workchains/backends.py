@@ -57,7 +57,8 @@ class AseBackend(DftBackend):
         self, structures: StructureSetData, task: str, dft: dict[str, Any]
     ) -> ProcessBuilder:
         """Return one calculation for the whole set."""
-        builder = CalculationFactory('mtp.dft').get_builder()
+        process: Any = CalculationFactory('mtp.dft')
+        builder = process.get_builder()
         builder.code = dft['code']
         builder.structures = structures
         builder.task = Str(task)

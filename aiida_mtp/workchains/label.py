@@ -33,7 +33,8 @@ def validate_dft(dft: dict[str, Any], _: Any) -> str | None:
 
 def failure(process: ProcessNode) -> str:
     """Return in one line which process failed, and why."""
-    why = process.exit_message or process.process_state.value
+    state = process.process_state.value if process.process_state else 'in no known state'
+    why = process.exit_message or state
     return f'{process.process_label}<{process.pk}>: {why}'
 
 
@@ -131,12 +132,14 @@ class MtpLabelWorkChain(WorkChain):
         """Whether jobs of this round are still to be submitted."""
         return bool(self.ctx.shards)
 
-    def run_shards(self) -> ToContext:
+    def run_shards(self) -> ToContext[str, Any]:
         """Submit one window of jobs."""
         window, self.ctx.shards = self.ctx.shards[:WINDOW], self.ctx.shards[WINDOW:]
         jobs = {}
         for index, shard in enumerate(window):
-            builder = self.backend.builder(shard, self.inputs.task.value, dict(self.inputs.dft))
+            builder: Any = self.backend.builder(
+                shard, self.inputs.task.value, dict(self.inputs.dft)
+            )
             builder.metadata.call_link_label = f'dft_{self.ctx.round}_{index}'
             jobs[f'job_{index}'] = self.submit(builder)
         self.ctx.window = list(jobs)

@@ -151,7 +151,7 @@ class MtpLearnWorkChain(WorkChain):
         """Whether nothing is labelled yet."""
         return self.ctx.training_set is None
 
-    def run_initial_selection(self) -> ToContext:
+    def run_initial_selection(self) -> ToContext[str, Any]:
         """Choose the most different of all prototypes, strained and rattled."""
         potential = untrained_potential(
             self.inputs.structures, self.inputs.level, self.inputs.cutoff, self.inputs.seed
@@ -171,7 +171,7 @@ class MtpLearnWorkChain(WorkChain):
         """Whether the last iteration found something to learn."""
         return not self.ctx.finished
 
-    def run_relaxations(self) -> ToContext:
+    def run_relaxations(self) -> ToContext[str, Any]:
         """Relax all structures, one job per shard."""
         self.ctx.iteration += 1
         size = self.inputs.shard_size
@@ -211,7 +211,7 @@ class MtpLearnWorkChain(WorkChain):
         """Whether there is something to learn, and learning goes on."""
         return not self.ctx.finished
 
-    def run_selection(self) -> ToContext:
+    def run_selection(self) -> ToContext[str, Any]:
         """Choose what enlarges the training set most."""
         return self._select(
             self.ctx.potential, self.ctx.candidates, self.inputs.max_labels, self.ctx.training_set
@@ -231,7 +231,7 @@ class MtpLearnWorkChain(WorkChain):
         """Whether anything is to be labelled."""
         return not self.ctx.finished
 
-    def run_labels(self) -> ToContext:
+    def run_labels(self) -> ToContext[str, Any]:
         """Label the selected configurations with DFT."""
         inputs = self.exposed_inputs(MtpLabelWorkChain)
         inputs['structures'] = self.ctx.selected
@@ -253,7 +253,7 @@ class MtpLearnWorkChain(WorkChain):
         self.ctx.training_set = append_labels(labelled, **previous)
         return None
 
-    def run_training(self) -> ToContext:
+    def run_training(self) -> ToContext[str, Any]:
         """Train, from the potential there is."""
         builder = self._engine_builder(TrainCalculation, f'train_{self.ctx.iteration}')
         builder.structures = self.ctx.training_set
@@ -299,7 +299,7 @@ class MtpLearnWorkChain(WorkChain):
         candidates: StructureSetData,
         limit: Int,
         training_set: StructureSetData | None = None,
-    ) -> ToContext:
+    ) -> ToContext[str, Any]:
         builder = self._engine_builder(SelectCalculation, f'select_{self.ctx.iteration}')
         builder.potential = potential
         builder.candidates = candidates

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aiida.engine import ProcessBuilder
     from aiida.orm import AbstractCode
 
-PrototypesCalculation = CalculationFactory('mtp.prototypes')
+PrototypesCalculation: Any = CalculationFactory('mtp.prototypes')
 STAGES = ('stage_1', 'stage_2')
 SHARED = ('structures', 'potential', 'training_set', 'engine', 'dft')  # given once for all stages
 
@@ -148,7 +148,7 @@ class MtpScreenWorkChain(WorkChain):
         """
         _check_elements(elements)
         inputs = protocol_inputs('screen', protocol, overrides)
-        builder = cls.get_builder()
+        builder: Any = cls.get_builder()
         builder.elements = List(elements)
         builder.engine = {'code': engine_code, 'options': inputs['engine']['options']}
         builder.dft = {
@@ -178,7 +178,7 @@ class MtpScreenWorkChain(WorkChain):
         self.ctx.training_set = None
         return None
 
-    def run_references(self) -> ToContext:
+    def run_references(self) -> ToContext[str, Any]:
         """Relax the elements with DFT."""
         elements = elemental_structures(self.inputs.elements)
         return ToContext(references=self._relax_with_dft(elements, 'references'))
@@ -202,9 +202,9 @@ class MtpScreenWorkChain(WorkChain):
         """Whether prototypes are wanted."""
         return 'prototypes' in self.inputs
 
-    def run_prototypes(self) -> ToContext:
+    def run_prototypes(self) -> ToContext[str, Any]:
         """Generate the prototypes, at the volumes of the elements."""
-        builder = PrototypesCalculation.get_builder()
+        builder: Any = PrototypesCalculation.get_builder()
         builder.code = self.inputs.engine.code
         builder.metadata.options = self.inputs.engine.options
         builder.metadata.call_link_label = 'prototypes'
@@ -224,7 +224,7 @@ class MtpScreenWorkChain(WorkChain):
         self.report(f'{len(self.ctx.candidates)} candidates')
         return None
 
-    def run_stage_1(self) -> ToContext:
+    def run_stage_1(self) -> ToContext[str, Any]:
         """Relax all candidates with the small potential."""
         return self._run_stage('stage_1', self.ctx.candidates)
 
@@ -232,7 +232,7 @@ class MtpScreenWorkChain(WorkChain):
         """Keep what is within reach of the hull."""
         return self._inspect_stage('stage_1')
 
-    def run_stage_2(self) -> ToContext:
+    def run_stage_2(self) -> ToContext[str, Any]:
         """Relax what was kept with the larger potential."""
         return self._run_stage('stage_2', self.ctx.retained)
 
@@ -240,7 +240,7 @@ class MtpScreenWorkChain(WorkChain):
         """Keep what is still within reach."""
         return self._inspect_stage('stage_2')
 
-    def run_final(self) -> ToContext | None:
+    def run_final(self) -> ToContext[str, Any] | None:
         """Relax the survivors with DFT; the elements are relaxed already."""
         rest = take_unreferenced(self.ctx.retained, self.ctx.reference_set)
         self.report(f'{len(rest)} structures go to the final relaxation')
@@ -287,7 +287,7 @@ class MtpScreenWorkChain(WorkChain):
             metadata={'call_link_label': label},
         )
 
-    def _run_stage(self, stage: str, structures: StructureSetData) -> ToContext:
+    def _run_stage(self, stage: str, structures: StructureSetData) -> ToContext[str, Any]:
         inputs = self.exposed_inputs(MtpLearnWorkChain, namespace=stage)
         inputs.update(self.exposed_inputs(MtpLearnWorkChain))
         inputs['structures'] = structures
@@ -301,6 +301,7 @@ class MtpScreenWorkChain(WorkChain):
         if not job.is_finished_ok:
             return self.exit_codes.ERROR_STAGE_FAILED.format(stage=stage, reason=failure(job))
         self.out_many(self.exposed_outputs(job, MtpLearnWorkChain, namespace=stage))
+        kept: Any
         kept, node = retain_structures.run_get_node(
             job.outputs.structures, self.inputs[stage].retain, job.outputs.report
         )

@@ -19,7 +19,7 @@ def executables():
 
 
 @pytest.fixture
-def codes(aiida_profile_clean, aiida_localhost, executables):
+def codes(aiida_profile_clean, aiida_localhost, executables):  # noqa: ARG001 - empty it
     """Return the codes of the engine and of the DFT runner."""
     from aiida.orm import InstalledCode
 
