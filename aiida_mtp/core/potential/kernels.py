@@ -17,7 +17,7 @@ from aiida_mtp.core.potential.moments import (
     radial_basis,
     radial_functions,
     site_gradient,
-    unit_powers,
+    unit_vectors,
 )
 from aiida_mtp.core.potential.workspace import (
     CAPACITY,
@@ -45,7 +45,7 @@ __all__ = [
     'radial_functions',
     'scatter',
     'site_gradient',
-    'unit_powers',
+    'unit_vectors',
 ]
 
 
@@ -100,7 +100,7 @@ def evaluate_site(
     kind = types[centre]
     radial_basis(n, potential, work)
     radial_functions(n, kind, types, potential, work)
-    unit_powers(n, work)
+    unit_vectors(n, work)
     basic_moments(n, potential, work)
     energy = contract(potential, work) + potential.species_coeffs[kind]
     site_gradient(n, potential, work)

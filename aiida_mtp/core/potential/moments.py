@@ -7,7 +7,8 @@ With u = r_ij/r the kernels evaluate (Shapeev 2016, Gubaev et al. 2019)
     M_{μ;abc}  = Σ_j f_μ(r) u_x^a u_y^b u_z^c,      M_d += m M_a M_b for each product (a, b, m, d)
     E_i        = species_coeffs[z_i] + Σ_s moment_coeffs[s] M_s
 
-and go backwards from g_m = ∂E_i/∂M_m. Angular monomials are shared by all μ that use them: with
+and go backwards from g_m = ∂E_i/∂M_m. Angular monomials are shared by all μ that use them, and each
+is an earlier one times a component of u, forwards and backwards. With
 S_μ(j) = Σ_abc g_{μ;abc} u^abc and W_abc(j) = Σ_μ g_{μ;abc} f_μ(r), the derivatives are
 
     ∂E_i/∂c[z_i, z_j, μ, k] = Σ_j φ_k S_μ
@@ -20,10 +21,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiida_mtp.core._numba import njit, njit_fast
+from aiida_mtp.core._numba import njit_fast
 
 if TYPE_CHECKING:
-    from aiida_mtp.core._typing import Floats, Types
+    from aiida_mtp.core._typing import Types
     from aiida_mtp.core.potential.workspace import KernelArguments, Workspace
 
 
@@ -68,109 +69,102 @@ def radial_functions(
 
 
 @njit_fast
-def unit_powers(n: int, work: Workspace) -> None:
-    """Write the powers of the components of u of the first n neighbours."""
-    shell, power = work.shell, work.power
+def unit_vectors(n: int, work: Workspace) -> None:
+    """Write u of the first n neighbours."""
+    shell, unit = work.shell, work.unit
     for j in range(n):
-        power[0, 0, j] = power[1, 0, j] = power[2, 0, j] = 1.0
-    for p in range(1, power.shape[1]):
-        for j in range(n):
-            over = 1.0 / shell.r[j]
-            power[0, p, j] = power[0, p - 1, j] * shell.x[j] * over
-            power[1, p, j] = power[1, p - 1, j] * shell.y[j] * over
-            power[2, p, j] = power[2, p - 1, j] * shell.z[j] * over
+        over = 1.0 / shell.r[j]
+        unit[0, j] = shell.x[j] * over
+        unit[1, j] = shell.y[j] * over
+        unit[2, j] = shell.z[j] * over
 
 
 @njit_fast
 def basic_moments(n: int, potential: KernelArguments, work: Workspace) -> None:
-    """Write the basic moments and zero the others."""
-    moments, monomial = work.moments, work.lines[0]
-    moments[:] = 0.0
-    for row in range(len(potential.powers)):
-        x = work.power[0, potential.powers[row, 0]]
-        y = work.power[1, potential.powers[row, 1]]
-        z = work.power[2, potential.powers[row, 2]]
-        for j in range(n):
-            monomial[j] = x[j] * y[j] * z[j]
+    """Write the monomials of the first n neighbours and the basic moments."""
+    monomials = work.monomials
+    for row in range(len(monomials)):
+        if row:
+            lower, axis = potential.monomials[row, 0], potential.monomials[row, 1]
+            for j in range(n):
+                monomials[row, j] = monomials[lower, j] * work.unit[axis, j]
         for mu in range(potential.basic_of.shape[1]):
             basic = potential.basic_of[row, mu]
             if basic >= 0:
-                f = work.f[mu]
                 total = 0.0
                 for j in range(n):
-                    total += f[j] * monomial[j]
-                moments[basic] = total
+                    total += work.f[mu, j] * monomials[row, j]
+                work.moments[basic] = total
 
 
-@njit
+@njit_fast
 def contract(potential: KernelArguments, work: Workspace) -> float:
     """Write all other moments and the adjoints of all; return the energy without its constant."""
-    moments, adjoints, times = work.moments, work.adjoints, potential.times
-    for t in range(len(times)):
-        moments[times[t, 3]] += times[t, 2] * moments[times[t, 0]] * moments[times[t, 1]]
+    moments, adjoints = work.moments, work.adjoints
+    sources, factors, first = potential.sources, potential.factors, potential.first_product
+    for group in range(len(potential.targets)):
+        total = 0.0
+        for t in range(first[group], first[group + 1]):
+            total += factors[t] * moments[sources[t, 0]] * moments[sources[t, 1]]
+        moments[potential.targets[group]] = total
     energy = 0.0
     adjoints[:] = 0.0
     for s in range(len(potential.mapping)):
         energy += potential.moment_coeffs[s] * moments[potential.mapping[s]]
         adjoints[potential.mapping[s]] += potential.moment_coeffs[s]
-    for t in range(len(times) - 1, -1, -1):
-        a, b = times[t, 0], times[t, 1]
-        seed = times[t, 2] * adjoints[times[t, 3]]
-        adjoints[a] += seed * moments[b]
-        adjoints[b] += seed * moments[a]
+    for group in range(len(potential.targets) - 1, -1, -1):
+        adjoint = adjoints[potential.targets[group]]
+        for t in range(first[group], first[group + 1]):
+            a, b = sources[t, 0], sources[t, 1]
+            seed = factors[t] * adjoint
+            adjoints[a] += seed * moments[b]
+            adjoints[b] += seed * moments[a]
     return energy
 
 
 @njit_fast
 def site_gradient(n: int, potential: KernelArguments, work: Workspace) -> None:
     """Write S_μ and ∂E_i/∂r_ij from the adjoints of the basic moments."""
-    _sums_over_monomials(n, potential, work)
-    qx, qy, qz, along = work.lines[2], work.lines[3], work.lines[4], work.lines[5]
+    _back_through_monomials(n, potential, work)
+    along = work.slopes[3]
     along[:n] = 0.0
     for mu in range(len(work.s)):
+        df, s = work.df[mu], work.s[mu]
         for j in range(n):
-            along[j] += work.df[mu, j] * work.s[mu, j]
-    shell = work.shell
+            along[j] += df[j] * s[j]
+    unit, slopes, gradient = work.unit, work.slopes, work.gradient
     for j in range(n):
-        over = 1.0 / shell.r[j]
-        ux, uy, uz = shell.x[j] * over, shell.y[j] * over, shell.z[j] * over
-        radial = along[j] - over * (ux * qx[j] + uy * qy[j] + uz * qz[j])
-        work.gradient[0, j] = radial * ux + over * qx[j]
-        work.gradient[1, j] = radial * uy + over * qy[j]
-        work.gradient[2, j] = radial * uz + over * qz[j]
+        over = 1.0 / work.shell.r[j]
+        ux, uy, uz = unit[0, j], unit[1, j], unit[2, j]
+        qx, qy, qz = slopes[0, j], slopes[1, j], slopes[2, j]
+        radial = along[j] - over * (ux * qx + uy * qy + uz * qz)
+        gradient[0, j] = radial * ux + over * qx
+        gradient[1, j] = radial * uy + over * qy
+        gradient[2, j] = radial * uz + over * qz
 
 
 @njit_fast
-def _sums_over_monomials(n: int, potential: KernelArguments, work: Workspace) -> None:
-    """Write S_μ and, to lines 2–4, Σ_abc W_abc ∇_u u^abc."""
-    monomial, weight = work.lines[0], work.lines[1]
-    work.s[:, :n] = 0.0
-    work.lines[2:5, :n] = 0.0
-    for row in range(len(potential.powers)):
-        a, b, c = potential.powers[row, 0], potential.powers[row, 1], potential.powers[row, 2]
-        x, y, z = work.power[0, a], work.power[1, b], work.power[2, c]
-        for j in range(n):
-            monomial[j] = x[j] * y[j] * z[j]
-            weight[j] = 0.0
-        for mu in range(len(work.s)):
+def _back_through_monomials(n: int, potential: KernelArguments, work: Workspace) -> None:
+    """Write S_μ and, to `slopes`, ∂E_i/∂u, following the recursion of the monomials backwards.
+
+    Each loop writes one array and names it by its indices: what the compiler vectorises best.
+    """
+    monomials, weights, s, slopes = work.monomials, work.weights, work.s, work.slopes
+    s[:, :n] = 0.0
+    slopes[:, :n] = 0.0
+    weights[:, :n] = 0.0
+    for row in range(len(monomials) - 1, -1, -1):
+        for mu in range(len(s)):
             basic = potential.basic_of[row, mu]
             if basic >= 0:
                 adjoint = work.adjoints[basic]
-                f, s = work.f[mu], work.s[mu]
                 for j in range(n):
-                    s[j] += adjoint * monomial[j]
-                    weight[j] += adjoint * f[j]
-        if a > 0:
-            _add_products(n, a, weight, work.power[0, a - 1], y, z, work.lines[2])
-        if b > 0:
-            _add_products(n, b, weight, x, work.power[1, b - 1], z, work.lines[3])
-        if c > 0:
-            _add_products(n, c, weight, x, y, work.power[2, c - 1], work.lines[4])
-
-
-@njit_fast
-def _add_products(
-    n: int, factor: float, weight: Floats, x: Floats, y: Floats, z: Floats, total: Floats
-) -> None:
-    for j in range(n):
-        total[j] += factor * weight[j] * x[j] * y[j] * z[j]
+                    s[mu, j] += adjoint * monomials[row, j]
+                for j in range(n):
+                    weights[row, j] += adjoint * work.f[mu, j]
+        if row:
+            lower, axis = potential.monomials[row, 0], potential.monomials[row, 1]
+            for j in range(n):
+                weights[lower, j] += weights[row, j] * work.unit[axis, j]
+            for j in range(n):
+                slopes[axis, j] += weights[row, j] * monomials[lower, j]

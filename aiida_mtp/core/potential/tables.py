@@ -81,6 +81,8 @@ class MtpTables:
         ):
             if moments.size and not first <= moments.min() <= moments.max() < self.n_moments:
                 raise ValueError(f'{name} names a moment that does not exist')
+        if len(np.unique(times[:, 3])) < self.n_moments - n_basic:
+            raise ValueError('alpha_index_times does not compute every moment')
         last_written = np.full(self.n_moments, -1)
         last_written[times[:, 3]] = np.arange(len(times))
         if (last_written[times[:, :2]] >= np.arange(len(times))[:, None]).any():

@@ -1,5 +1,7 @@
 """Forces, stresses and gradients against differences of energies and a plain implementation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from reference import mtp as reference
@@ -16,6 +18,7 @@ from aiida_mtp.core.potential.kernels import (
     kernel_arguments,
     make_workspace,
 )
+from aiida_mtp.core.potential.tables import MtpTables
 from aiida_mtp.core.structures import StructureBatch
 
 STEP = 1e-4
@@ -41,6 +44,24 @@ def test_as_written_down(level):
             result.forces[batch.atoms_of(s)], forces, rtol=0, atol=1e-11 * scale
         )
         np.testing.assert_allclose(result.stresses[s], stress, rtol=0, atol=1e-11 * scale)
+
+
+def test_basis_of_any_order():
+    """Monomials without the lower ones, and products whose targets alternate."""
+    tables = MtpTables(
+        alpha_index_basic=np.array([[0, 2, 0, 1], [1, 0, 3, 0], [0, 0, 0, 0]]),
+        alpha_index_times=np.array(
+            [[0, 0, 2, 3], [1, 1, 1, 4], [2, 2, 1, 3], [0, 2, 3, 4], [3, 4, 1, 5], [2, 0, 1, 5]]
+        ),
+        alpha_moment_mapping=np.array([2, 5, 3]),
+        n_moments=6,
+    )
+    model, batch = random_model(6), random_structures(1)
+    model = replace(model, tables=tables, moment_coeffs=np.array([0.4, -0.3, 0.2]))
+    energy, forces, _ = reference.evaluate(model, batch.types, batch.positions, batch.cells[0])
+    result = evaluate(model, batch)
+    assert result.energies[0] == pytest.approx(energy, rel=1e-12)
+    np.testing.assert_allclose(result.forces, forces, rtol=0, atol=1e-11 * abs(forces).max())
 
 
 @pytest.mark.parametrize('level', [8, 16])
