@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,7 @@ def compute(task: Task, job: Mapping[str, Any]) -> Result:
     act = single_point if task.name == 'static' else relax
     found: dict[str, Any]
     try:
-        with tempfile.TemporaryDirectory(prefix='mtp-dft-') as folder, warnings.catch_warnings():
+        with _folder(task.settings) as folder, warnings.catch_warnings():
             warnings.simplefilter('ignore')  # calculators repeat theirs for every structure
             found = _found(act(task.settings, atoms, folder))
     # Calculators raise whatever they like. This is the boundary of a structure: its failure must
@@ -81,6 +82,13 @@ def compute(task: Task, job: Mapping[str, Any]) -> Result:
             'message': ' '.join(f'{name}: {error}'.split()),
         }
     return task.result(job['structure'], **found, seconds=round(time.perf_counter() - start, 3))
+
+
+def _folder(settings: DftSettings) -> AbstractContextManager[str]:
+    """Return a folder for the files of a calculator, if it has any."""
+    if settings.calculator in {'emt', 'gpaw'}:
+        return nullcontext('.')
+    return tempfile.TemporaryDirectory(prefix='mtp-dft-')
 
 
 def _found(labels: Labels) -> dict[str, Any]:

@@ -24,6 +24,18 @@ def alloy(n, seed, elements=('Cu', 'Au', 'Pd')):
     return atoms
 
 
+@pytest.fixture(scope='session', autouse=True)
+def one_thread():
+    """As in the processes that compute: matrices of 3 × 3 gain nothing from more."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        yield
+        return
+    with threadpool_limits(1):
+        yield
+
+
 @pytest.fixture(scope='session')
 def alloys():
     """Twelve of them, of one to six atoms."""

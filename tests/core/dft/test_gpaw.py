@@ -10,7 +10,7 @@ from aiida_mtp.core.dft.compute import Task, compute
 from aiida_mtp.core.dft.gpaw_calculator import compatible_symmetry, fft_grid
 from aiida_mtp.core.dft.relax import in_shortest_basis, relax, single_point
 from aiida_mtp.core.dft.results import structure_hash
-from aiida_mtp.core.dft.settings import DftSettings
+from aiida_mtp.core.dft.settings import SMEARINGS, DftSettings
 from aiida_mtp.core.errors import InputError
 
 gpaw = pytest.importorskip('gpaw')
@@ -82,6 +82,16 @@ def test_another_basis_of_the_lattice_changes_nothing():
     np.testing.assert_allclose(one.forces, other.forces, atol=2e-3)
     np.testing.assert_allclose(one.stress, other.stress, atol=2e-4)
     np.testing.assert_array_equal(other.cell, skewed.cell.array)
+
+
+def test_every_smearing():
+    """Each is understood; energies without smearing are those with little of it."""
+    energies = {}
+    for smearing in SMEARINGS:
+        settings = DftSettings(**COARSE, smearing=smearing, smearing_width=0.05)
+        energies[smearing] = single_point(settings, bulk('Al')).energy
+    assert len(set(energies.values())) == len(SMEARINGS)
+    assert max(energies.values()) - min(energies.values()) < 0.05
 
 
 def test_spin():
