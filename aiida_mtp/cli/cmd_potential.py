@@ -55,9 +55,9 @@ def list_potentials() -> None:
 @POTENTIAL
 def show(potential: MtpPotentialData) -> None:
     """Show what is known of POTENTIAL (pk or uuid)."""
-    from aiida_mtp.cli.nodes import maker_of
+    from aiida_mtp.cli.nodes import headline
 
-    click.echo(f'potential {potential.pk}, uuid {potential.uuid}, made by {maker_of(potential)}')
+    click.echo(headline('potential', potential))
     known = potential.base.attributes.all
     for key in SHOWN:
         if known.get(key) is not None:

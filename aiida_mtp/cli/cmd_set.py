@@ -50,11 +50,11 @@ def show(structures: StructureSetData) -> None:
     """Show what is in the set STRUCTURES (pk or uuid)."""
     from rich.table import Table
 
-    from aiida_mtp.cli.nodes import maker_of
+    from aiida_mtp.cli.nodes import headline
     from aiida_mtp.cli.output import console
 
     batch = structures.get_batch()
-    click.echo(f'set {structures.pk}, uuid {structures.uuid}, made by {maker_of(structures)}')
+    click.echo(headline('set', structures))
     table = Table('id', 'formula', 'atoms', 'eV/atom', 'status', 'origin')
     for row in range(min(len(batch), MOST_ROWS)):
         energy = batch.energies_per_atom[row]

@@ -21,3 +21,9 @@ def maker_of(node: Any) -> str:
     """Return which process made a node, in a few words."""
     creator = node.creator
     return f'{creator.process_label}<{creator.pk}>' if creator else 'imported'
+
+
+def headline(kind: str, node: Any) -> str:
+    """Return which node this is, and where it came from."""
+    maker = f'made by {maker_of(node)}' if node.creator else 'imported'
+    return f'{kind} {node.pk}, uuid {node.uuid}, {maker}'

@@ -1,0 +1,83 @@
+"""The command as a whole: help at once, mistakes in one line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from aiida_mtp.cli.root import COMMANDS, cmd_root
+
+pytest_plugins = ['aiida.tools.pytest_fixtures']
+LEAVES = [
+    (name, *rest)
+    for name in COMMANDS
+    for command in [cmd_root.get_command(click.Context(cmd_root), name)]
+    for rest in ([(sub,) for sub in getattr(command, 'commands', {})] or [()])
+]
+
+
+def run(folder, *words, executable='aiida-mtp'):
+    """Call the installed command where AiiDA has never been used."""
+    path = Path(sys.executable).parent / executable
+    return subprocess.run(
+        [str(path), *words],
+        env={**os.environ, 'AIIDA_PATH': str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_every_command_is_listed(invoke):
+    assert len(LEAVES) == 14
+    text = invoke('--help').output
+    for name, purpose in COMMANDS.items():
+        assert name in text
+        assert purpose in text
+
+
+@pytest.mark.parametrize('words', LEAVES, ids=' '.join)
+def test_every_command_has_help(invoke, words):
+    result = invoke(*words, '--help')
+    assert result.exit_code == 0
+    assert 'Usage:' in result.output
+
+
+def test_help_needs_no_profile_and_a_command_says_how_to_make_one(tmp_path):
+    assert 'ELEMENTS' in run(tmp_path, 'screen', 'launch', '--help').stdout
+    for words in (['screen', 'status'], ['trace', 'AlNi'], ['potential', 'show', '1']):
+        answer = run(tmp_path, *words)
+        assert answer.returncode == 1
+        assert answer.stderr == (
+            'Error: no AiiDA profile; make one with aiida-mtp quickstart or verdi presto\n'
+        )
+
+
+def test_the_same_command_under_verdi(tmp_path):
+    answer = run(tmp_path, 'data', 'mtp', '--help', executable='verdi')
+    assert answer.returncode == 0, answer.stderr
+    assert all(name in answer.stdout for name in COMMANDS)
+
+
+def test_no_kernel_is_loaded():
+    words = 'import sys; from importlib import import_module'
+    for name in COMMANDS:
+        words += f'; import_module("aiida_mtp.cli.cmd_{name}")'
+    words += '; import aiida_mtp.workchains.screen, aiida_mtp.cli.report, aiida_mtp.cli.trace'
+    words += '; print([m for m in ("numba", "icet") if m in sys.modules])'
+    answer = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', words], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout == '[]\n'
+
+
+def test_mistakes(complaint, tmp_path):
+    assert complaint('-p', 'nowhere', 'set', 'list').endswith('profile `nowhere` does not exist')
+    assert 'no MtpPotentialData found with ID<999>' in complaint('potential', 'show', 999)
+    assert 'no StructureSetData found' in complaint('set', 'show', 999)
+    assert 'no ProcessNode found' in complaint('screen', 'status', 999)
+    missing = tmp_path / 'nothing.cif'
+    assert f"File '{missing}' does not exist" in complaint('set', 'import', missing)
