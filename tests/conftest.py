@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ['aiida.tools.pytest_fixtures']
+
 REPOSITORY = Path(__file__).parents[1]
 
 

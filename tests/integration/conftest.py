@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ['aiida.tools.pytest_fixtures']
-
 
 @pytest.fixture(scope='session')
 def executables():
