@@ -1,34 +1,80 @@
-"""Relax structures with a potential."""
+"""Relax structures with a potential, watching on what it extrapolates."""
 
 from __future__ import annotations
 
+import argparse
+import sys
 from collections import Counter
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
 
-from aiida_mtp.core.engine.inputs import read_for, read_settings, write_report
+import numpy as np
+
+from aiida_mtp.core._arrays import chunks
+from aiida_mtp.core.engine.inputs import read_settings, write_report
 from aiida_mtp.core.engine.progress import progress
-from aiida_mtp.core.files import write_structures
-from aiida_mtp.core.relax.settings import RelaxSettings
+from aiida_mtp.core.files import read_structures, write_structures
+from aiida_mtp.core.relax.settings import RelaxSettings, StopReason
+from aiida_mtp.core.structures import StructureBatch
 
 if TYPE_CHECKING:
-    import argparse
+    from collections.abc import Callable, Iterator
 
-NUMBERS = ('threshold_save', 'threshold_break', 'fmax', 'smax')
+    from aiida_mtp.core.relax.batch import Relaxed
+
+CHUNK = 5000  # structures in memory at a time, of a Parquet file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument('potential', metavar='POTENTIAL', help='.almtp or .als with its active set')
+    parser.add_argument(
+        'potential', metavar='POTENTIAL', help='.almtp or .als; without an active set no grades'
+    )
     parser.add_argument('structures', metavar='STRUCTURES')
-    parser.add_argument('-o', '--output', required=True, metavar='OUT', help='every row, relaxed')
-    parser.add_argument('--candidates', metavar='SET', help='frames it extrapolated on')
-    parser.add_argument('--settings', metavar='JSON', help='settings of the relaxation')
-    for name in NUMBERS:
-        parser.add_argument(f'--{name.replace("_", "-")}', type=float)
-    parser.add_argument('--max-steps', type=int)
-    parser.add_argument('--scan-volume', action='store_true', default=None)
+    parser.add_argument(
+        '-o',
+        '--output',
+        required=True,
+        metavar='OUT',
+        help='every structure in order, relaxed, with the reason it stopped as status and columns '
+        '`grade` (largest met) and `n_steps` (evaluations)',
+    )
+    parser.add_argument(
+        '--candidates',
+        metavar='CAND',
+        help='of each structure whose grade passed threshold_save the frame of the largest',
+    )
     parser.add_argument('--report', metavar='JSON', help='where to write the counts')
-    parser.add_argument('--species', nargs='+', metavar='X')
+    parser.add_argument('--settings', metavar='JSON', help='file with settings; options go first')
+    for name, (kind, text) in _OPTIONS.items():
+        option = f'--{name.replace("_", "-")}'
+        parser.add_argument(option, type=kind, metavar='X', help=text)
+    parser.add_argument(
+        '--scan-volume',
+        action=argparse.BooleanOptionalAction,
+        help='start from the volume of lowest energy instead of the one given',
+    )
+    parser.add_argument(
+        '--species',
+        nargs='+',
+        metavar='X',
+        help='names of the species of a potential that has none, in the order of their numbers',
+    )
+
+
+_DEFAULT = RelaxSettings()
+_OPTIONS = {
+    'fmax': (float, f'largest force when converged, eV/Å (default: {_DEFAULT.fmax:g})'),
+    'smax': (float, f'largest stress when converged, eV/Å³ (default: {_DEFAULT.smax:g})'),
+    'pressure': (float, f'eV/Å³ (default: {_DEFAULT.pressure:g})'),
+    'max_steps': (int, f'most evaluations of a structure (default: {_DEFAULT.max_steps})'),
+    'threshold_save': (float, f'grade of a candidate (default: {_DEFAULT.threshold_save:g})'),
+    'threshold_break': (
+        float,
+        f'grade to stop at, `inf` for none (default: {_DEFAULT.threshold_break:g})',
+    ),
+    'min_dist': (float, "distance of atoms to stop at, Å (default: 0.7 of the potential's own)"),
+}
 
 
 def run(args: argparse.Namespace) -> None:
@@ -37,18 +83,88 @@ def run(args: argparse.Namespace) -> None:
     from aiida_mtp.core.potential.mlip import read_potential
     from aiida_mtp.core.relax.batch import relax
 
-    given = {name: getattr(args, name) for name in (*NUMBERS, 'max_steps', 'scan_volume')}
+    given = {name: getattr(args, name) for name in (*_OPTIONS, 'scan_volume')}
     settings = read_settings(args.settings, RelaxSettings.from_mapping, **given)
     model = read_potential(args.potential, args.species)
     active_set = read_active_state(args.potential, model)
-    batch = read_for(model, args.structures)
-    with progress('relaxing', len(batch)) as advance:
-        found = relax(model, batch, settings, active_set, progress=advance)
-    write_structures(args.output, found.structures)
-    if args.candidates:
-        write_structures(args.candidates, found.candidates)
-    status = dict(sorted(Counter(found.structures.status).items()))
-    write_report(
-        args.report,
-        {'n_structures': len(batch), 'status': status, 'n_candidates': len(found.candidates)},
-    )
+    if active_set is None:
+        print(  # noqa: T201
+            f'{args.potential} has no active set: grades are not computed', file=sys.stderr
+        )
+    report = _Report()
+    with ExitStack() as stack:
+        write = stack.enter_context(_writer(args.output))
+        write_candidates = stack.enter_context(_writer(args.candidates, model.species))
+        count, batches = _opened(args.structures, model.species)
+        advance = stack.enter_context(progress('relaxing', count))
+        for batch in batches:
+            relaxed = relax(model, batch, settings, active_set, progress=advance)
+            write(relaxed.structures)
+            write_candidates(relaxed.candidates.with_species(model.species))
+            report.add(relaxed)
+    write_report(args.report, report.to_mapping())
+
+
+def _opened(path: str, species: tuple[str, ...]) -> tuple[int, Iterator[StructureBatch]]:
+    """Return the number of structures in a file and the structures, piece by piece.
+
+    Parameters
+    ----------
+    species
+        Names of the types of a ``.cfg`` file.
+    """
+    if path.lower().endswith('.parquet'):
+        from aiida_mtp.core.files.parquet import count_structures, iter_parquet
+
+        return count_structures(path), iter_parquet(path, CHUNK)
+    batch = read_structures(path, species if path.lower().endswith('.cfg') else None)
+    return len(batch), (batch.take(rows) for rows in chunks(len(batch), CHUNK))
+
+
+@contextmanager
+def _writer(
+    path: str | None, species: tuple[str, ...] | None = None
+) -> Iterator[Callable[[StructureBatch], None]]:
+    """Yield a function that appends structures to a file, if there is one, in bounded memory.
+
+    Other formats than Parquet are written as a whole in the end.
+    """
+    if path is None:
+        yield lambda _: None
+    elif path.lower().endswith('.parquet'):
+        from aiida_mtp.core.files.parquet import parquet_writer
+
+        with parquet_writer(path, species) as writer:
+            yield writer.write
+    else:
+        parts = [StructureBatch.empty(species or ())]
+        yield parts.append
+        write_structures(path, StructureBatch.concatenate(parts))
+
+
+class _Report:
+    """Counts of what became of the structures."""
+
+    def __init__(self) -> None:
+        self._status: Counter[str] = Counter()
+        self._n_candidates = self._n_evaluations = 0
+        self._max_grade = -np.inf
+
+    def add(self, relaxed: Relaxed) -> None:
+        """Count some structures."""
+        structures = relaxed.structures
+        self._status.update(str(status) for status in structures.status)
+        self._n_candidates += len(relaxed.candidates)
+        self._n_evaluations += int(structures.columns['n_steps'].sum())
+        grades = structures.columns['grade']
+        self._max_grade = max(self._max_grade, grades[np.isfinite(grades)].max(initial=-np.inf))
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the counts; the largest grade is None where there are no grades."""
+        return {
+            'n_structures': self._status.total(),
+            'status': {str(reason): self._status[str(reason)] for reason in StopReason},
+            'n_candidates': self._n_candidates,
+            'n_evaluations': self._n_evaluations,
+            'max_grade': float(self._max_grade) if np.isfinite(self._max_grade) else None,
+        }

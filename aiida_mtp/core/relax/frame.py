@@ -13,6 +13,7 @@ import numpy as np
 
 from aiida_mtp.core._numba import njit
 from aiida_mtp.core.active.grade import grade_of_row
+from aiida_mtp.core.neighbors import MAX_IMAGES, count_images
 from aiida_mtp.core.potential.kernels import (
     KernelArguments,
     Workspace,
@@ -36,9 +37,6 @@ UNKNOWN_SPECIES = REASONS.index(StopReason.UNKNOWN_SPECIES)
 GOING = -1  # no reason to stop
 
 ENERGY, CELL_VOLUME, GRADE, DISTANCE = range(4)  # of Frame.scalars
-MAX_IMAGES = (
-    1e5  # of one atom the search for neighbours visits; more: the cell is flat beyond sense
-)
 
 
 class Limits(NamedTuple):
@@ -155,11 +153,7 @@ def judge_geometry(
         return NOT_FINITE
     if not limits.min_volume <= volume / start_volume <= limits.max_volume:
         return VOLUME
-    images = 1.0
-    for k in range(3):
-        over_height = math.sqrt(inverse[0, k] ** 2 + inverse[1, k] ** 2 + inverse[2, k] ** 2)
-        images *= 2.0 * cutoff * over_height + 2.0
-    return GOING if images <= MAX_IMAGES else VOLUME
+    return GOING if count_images(inverse, cutoff) <= MAX_IMAGES else VOLUME
 
 
 @njit

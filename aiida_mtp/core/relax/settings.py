@@ -101,7 +101,7 @@ class RelaxSettings:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> RelaxSettings:
-        """Make settings of a mapping such as a JSON file holds.
+        """Make settings of a mapping such as a JSON file holds; a threshold of null is never met.
 
         Raises
         ------
@@ -114,13 +114,15 @@ class RelaxSettings:
             raise InputError(
                 f'unknown relaxation setting {", ".join(unknown)}; known: {", ".join(names)}'
             )
-        return cls(**values)
+        never = {name: math.inf for name in _THRESHOLDS if name in values and values[name] is None}
+        return cls(**{**values, **never})
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the settings as a mapping, by name."""
         return asdict(self)
 
 
+_THRESHOLDS = ('threshold_save', 'threshold_break')  # JSON knows no infinity
 _INTEGERS = ('max_steps', 'scan_points')
 _NUMBERS = tuple(f.name for f in fields(RelaxSettings) if f.name != 'scan_volume')
 

@@ -15,7 +15,8 @@ def test_survive_json():
 
 
 def test_no_break_at_all_is_allowed():
-    assert RelaxSettings(threshold_save=math.inf, threshold_break=math.inf)
+    never = RelaxSettings(threshold_break=math.inf)
+    assert RelaxSettings.from_mapping({'threshold_break': None}) == never
 
 
 @pytest.mark.parametrize(
