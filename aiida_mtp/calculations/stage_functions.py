@@ -11,18 +11,24 @@ from aiida.orm import Dict, Float, Int
 from aiida_mtp.core.potential.model import initial_model
 from aiida_mtp.core.screening.perturbation import PerturbationSettings, perturbed
 from aiida_mtp.core.structures import StructureBatch
+from aiida_mtp.core.training.settings import TrainingSettings
 from aiida_mtp.data.potential import MtpPotentialData
 from aiida_mtp.data.structures import StructureSetData
 
 
 @calcfunction
 def untrained_potential(
-    structures: StructureSetData, level: Int, cutoff: Float, seed: Int
+    structures: StructureSetData, level: Int, cutoff: Float, seed: Int, train: Dict
 ) -> MtpPotentialData:
     """Return a potential that knows only its basis, enough to tell how structures differ."""
     closest = 1.5  # Å, well inside any bond: the basis must cover what the prototypes hold
     model = initial_model(
-        level.value, structures.species, cutoff.value, min_dist=closest, seed=seed.value
+        level.value,
+        structures.species,
+        cutoff.value,
+        min_dist=closest,
+        radial_basis_size=TrainingSettings.from_mapping(train.get_dict()).radial_basis_size,
+        seed=seed.value,
     )
     return MtpPotentialData.from_mtp(model)
 

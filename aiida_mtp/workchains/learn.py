@@ -154,7 +154,11 @@ class MtpLearnWorkChain(WorkChain):
     def run_initial_selection(self) -> ToContext[str, Any]:
         """Choose the most different of all prototypes, strained and rattled."""
         potential = untrained_potential(
-            self.inputs.structures, self.inputs.level, self.inputs.cutoff, self.inputs.seed
+            self.inputs.structures,
+            self.inputs.level,
+            self.inputs.cutoff,
+            self.inputs.seed,
+            self.inputs.train,
         )
         candidates = perturb_structures(
             self.inputs.structures, self.inputs.perturb, self.inputs.seed

@@ -66,7 +66,14 @@ def train_new(
     shortest = closest_distance(batch.take(_good(weights)), cutoff)
     min_dist = CLOSER * shortest if np.isfinite(shortest) else 0.5 * cutoff
     models = [
-        initial_model(level, species, cutoff, min_dist=min_dist, seed=settings.seed + start)
+        initial_model(
+            level,
+            species,
+            cutoff,
+            min_dist=min_dist,
+            radial_basis_size=settings.radial_basis_size,
+            seed=settings.seed + start,
+        )
         for start in range(settings.n_starts)
     ]
     return _train(models, batch, weights, settings, advance)

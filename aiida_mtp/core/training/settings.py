@@ -52,6 +52,9 @@ class TrainingSettings:
     ridge
         Strength of the pull of coefficients towards zero and of the radial functions of different
         pairs of species towards each other: it decides what the data leave open.
+    radial_basis_size
+        Chebyshev polynomials of each radial function of a new potential: fewer of them ask for
+        less data.
     n_folds
         Parts of the cross-validation; 0 leaves it out.
     fold_iterations
@@ -72,6 +75,7 @@ class TrainingSettings:
     start_iterations: int = 10
     seed: int = 0
     ridge: float = 1e-6
+    radial_basis_size: int = 8
     n_folds: int = 5
     fold_iterations: int = 10
 
@@ -94,6 +98,7 @@ class TrainingSettings:
             'start_iterations': (self.start_iterations >= 0, 'not negative'),
             'seed': (self.seed >= 0, 'not negative'),
             'ridge': (self.ridge > 0, 'positive'),
+            'radial_basis_size': (self.radial_basis_size >= 2, 'at least 2'),
             'n_folds': (self.n_folds == 0 or self.n_folds >= 2, '0 or at least 2'),
             'fold_iterations': (self.fold_iterations >= 1, 'at least 1'),
         }.items():
