@@ -66,7 +66,8 @@ def assert_hulls_agree(screen, codes):
     assert len(expected) > 3  # EMT orders the system
     assert found.keys() == expected.keys()
     for formula, energy in expected.items():
-        assert found[formula] == pytest.approx(energy, abs=1e-3)
+        # from the ideal prototype a relaxation can stay on a saddle that the screen has left
+        assert -3e-3 < found[formula] - energy < 1e-3
     # ... with less DFT than brute force
     assert len(screen.outputs.hull) < len(screen.outputs.candidates)
 
