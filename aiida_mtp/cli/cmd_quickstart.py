@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from aiida.orm import AbstractCode, WorkChainNode
     from rich.console import Console
 
+PATIENCE = 300.0  # s: how long DFT may take to say that it works
+
 
 @click.command('quickstart')
 @click.option(
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     '--report',
     type=click.Path(dir_okay=False, path_type=Path),
-    help='Where the report goes.  [default: quickstart-ELEMENTS.html]',
+    help='Where the report goes.  [default: quickstart-report-ELEMENTS.html]',
 )
 @click.option(
     '--profile', default='aiida-mtp', show_default=True, help='Name of the AiiDA profile.'
@@ -50,7 +52,7 @@ def command(dft: str, report: Path | None, profile: str, cores: int | None, agai
     screen = _screen(_builder(codes, dft, cores), console, again=again)
     _watch(screen, console, profile)
     elements = '-'.join(screen.inputs.elements)
-    _show(screen, console, report or Path(f'quickstart-{elements}.html'), profile)
+    _show(screen, console, report or Path(f'quickstart-report-{elements}.html'), profile)
 
 
 def check_dft(code: AbstractCode, calculator: str) -> None:
@@ -73,9 +75,16 @@ def check_dft(code: AbstractCode, calculator: str) -> None:
             json.dumps(screen_settings(quickstart_screen(calculator))), encoding='utf-8'
         )
         path = str(code.filepath_executable)
-        answer = subprocess.run(  # noqa: S603 - our own executable
-            [path, 'check', str(settings)], capture_output=True, text=True, check=False
-        )
+        try:
+            answer = subprocess.run(  # noqa: S603 - our own executable
+                [path, 'check', str(settings)],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=PATIENCE,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise InputError(f'DFT does not answer: {error}') from None
     if answer.returncode:
         lines = (answer.stderr or answer.stdout).strip().splitlines() or ['no answer']
         raise InputError(f'DFT does not answer: {lines[-1]}')

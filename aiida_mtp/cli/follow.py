@@ -69,7 +69,7 @@ def follow(screen: WorkChainNode, console: Console) -> None:
 def refuse_to_wait(called: Sequence[Called]) -> None:
     """Raise `InputError` if nobody works on the screen: no daemon, or a job that is paused."""
     from aiida.engine.daemon.client import get_daemon_client
-    from aiida.orm import load_node
+    from aiida.orm import Log, load_node
 
     if not get_daemon_client().is_daemon_running:
         raise InputError(
@@ -79,7 +79,8 @@ def refuse_to_wait(called: Sequence[Called]) -> None:
     paused = [one for one in called if one.is_paused and one.is_running]
     if paused:
         node = load_node(paused[0].pk)
-        messages = [log.message for log in node.logs if log.levelname in {'WARNING', 'ERROR'}]
+        logs = Log.collection.get_logs_for(node)
+        messages = [log.message for log in logs if log.levelname in {'WARNING', 'ERROR'}]
         reason = (messages or [node.process_status or 'no reason given'])[-1]
         raise InputError(
             f'{paused[0].name}<{node.pk}> is paused: {reason.strip().splitlines()[-1]}; '

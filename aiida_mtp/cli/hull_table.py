@@ -42,6 +42,8 @@ def hull_table(hull: StructureBatch, known: Mapping[str, tuple[float, str]] | No
         if not distance[row] < NEAR:  # also what has none
             continue
         stable = distance[row] < STABLE
+        if not stable and fraction[row] in {0.0, 1.0}:  # an element in another structure
+            continue
         formula = hull.formulas[row]
         cells = [
             formula,

@@ -10,7 +10,6 @@ import pytest
 
 from aiida_mtp.cli.root import COMMANDS, cmd_root
 
-pytest_plugins = ['aiida.tools.pytest_fixtures']
 LEAVES = [
     (name, *rest)
     for name in COMMANDS

@@ -16,8 +16,6 @@ from aiida_mtp.core.structures import StructureBatch
 from aiida_mtp.data.potential import MtpPotentialData
 from aiida_mtp.data.structures import StructureSetData
 
-pytest_plugins = ['aiida.tools.pytest_fixtures']
-
 
 @pytest.fixture
 def structures(code):  # noqa: ARG001 - a database

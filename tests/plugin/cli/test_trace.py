@@ -5,8 +5,6 @@ import pytest
 from aiida_mtp.cli.trace import find_row, reduced, trace
 from aiida_mtp.core.errors import InputError
 
-pytest_plugins = ['aiida.tools.pytest_fixtures']
-
 
 def test_a_compound_leads_to_prototype_potentials_training_and_dft(screen):
     found = trace(screen, 'AlNi3')

@@ -1,0 +1,224 @@
+"""``aiida-mtp screen``, and what it is made of."""
+
+import re
+
+import pytest
+from aiida.common.links import LinkType
+from aiida.orm import InstalledCode, Int, Node, WorkChainNode
+from plugin.cli.small_screen import batch_of
+
+from aiida_mtp.cli.hull_table import hull_table
+from aiida_mtp.cli.process_tree import called_by
+from aiida_mtp.cli.screens import screen_with_inputs, why_failed
+from aiida_mtp.core.files import write_structures
+from aiida_mtp.core.structures import StructureBatch
+from aiida_mtp.workchains.screen import MtpScreenWorkChain
+
+
+@pytest.fixture(scope='module')
+def engine(code):
+    return InstalledCode(
+        label='mtp-engine',
+        computer=code.computer,
+        filepath_executable='/bin/true',
+        default_calc_job_plugin='mtp.relax',
+    ).store()
+
+
+@pytest.fixture
+def launch(engine, code, invoke):
+    """Launch a screen with EMT, but do not submit it."""
+
+    def call(*words):
+        codes = ('--engine', engine.full_label, '--dft', code.full_label)
+        return invoke('screen', 'launch', *codes, '--dry-run', *words)
+
+    return call
+
+
+# How a screen stands
+
+
+def test_called_by_finds_every_process_with_its_path(graph):
+    stage = graph.chain('MtpLearnWorkChain', 'stage_1', ended=False)
+    label = graph.chain('MtpLabelWorkChain', 'final')
+    job, _ = graph.label(stage, 'dft_0_0', ['Al'], ended=False)
+    found = {one.pk: one for one in called_by(graph.screen)}
+    assert set(found) == {stage.pk, label.pk, job.pk}
+    assert found[job.pk].path == ('stage_1', 'dft_0_0')
+    assert found[job.pk].part == 'stage_1'
+    assert found[job.pk].is_job
+    assert found[job.pk].is_running
+    assert not found[stage.pk].is_job
+    assert not found[label.pk].is_running
+    assert found[label.pk].is_done
+
+
+def test_status_of_a_finished_screen(screen, invoke):
+    text = invoke('screen', 'status', screen.pk).output
+    assert re.search(rf'screen {screen.pk} of Al-Ni: done', text)
+    assert re.search(r'elements, relaxed with DFT <\d+>: done', text)
+    assert re.search(r'prototypes <\d+>: done\n│   └── 5 new', text)
+    assert 'train_0: 3 configurations, level 8, energy error 4.0 meV/atom' in text
+    assert 'train_0: 5 configurations, level 10' in text
+    assert 'relax_1_0: 5 converged; 0 to learn' in text
+    assert 'kept 5 of 5: 5 kept' in text
+    assert 'stable: Al, Ni, AlNi, AlNi3' in text
+
+
+def test_status_of_a_screen_that_runs(graph, invoke):
+    references = graph.chain('MtpLabelWorkChain', 'references')
+    graph.label(references, 'dft_0_0', ['Al', 'Ni'])
+    stage = graph.chain('MtpLearnWorkChain', 'stage_1', ended=False)
+    job, _ = graph.label(stage, 'dft_0_0', ['Al', 'AlNi', 'AlNi3'], ended=False)
+    text = invoke('screen', 'status').output  # the newest
+    assert f'screen {graph.screen.pk} of Al-Ni: running' in text
+    assert f'MtpDftCalculation<{job.pk}>: 3 structures' in text
+    assert 'Screen-2, the larger potential: not yet' in text
+
+
+def test_a_failed_screen_names_the_deepest_reason(graph, invoke):
+    stage = graph.chain('MtpLearnWorkChain', 'stage_1', ended=False)
+    job, _ = graph.label(stage, 'dft_0_0', ['Al'], ended=False)
+    for node, message in ((job, 'The input was refused: no such thing'), (stage, 'it failed')):
+        node.set_process_state('finished')
+        node.set_exit_status(210)
+        node.set_exit_message(message)
+    graph.finish(403, 'stage_1 failed')
+    reason = f'MtpDftCalculation<{job.pk}>: The input was refused: no such thing'
+    assert why_failed(graph.screen) == reason
+    assert reason in invoke('screen', 'status', graph.screen.pk).output
+
+
+def test_screens_are_listed(screen, graph, invoke):
+    lines = invoke('screen', 'list').output.splitlines()
+    assert any(re.search(rf'│ {screen.pk} +│.*Al-Ni.*hull found', line) for line in lines)
+    assert any(re.search(rf'│ {graph.screen.pk} +│.*Al-Ni.*waiting', line) for line in lines)
+
+
+# What it found
+
+
+def test_the_report_is_printed_and_written(screen, invoke, tmp_path):
+    path = tmp_path / 'report.html'
+    result = invoke('screen', 'report', screen.uuid, '-o', path)
+    assert result.exit_code == 0, result.output
+    rows = {
+        line.split('│')[1].strip(): [cell.strip() for cell in line.split('│')[3:6]]
+        for line in result.output.splitlines()
+        if line.startswith('│')
+    }
+    assert rows['AlNi'] == ['-650.0', 'stable', '-660']
+    assert rows['AlNi3'] == ['-425.0', 'stable', '-430']
+    assert 'Al3Ni' not in rows  # it is far above the hull
+    assert 'Al3Ni2 -619' in result.output
+    html = path.read_text()
+    assert screen.uuid in html
+    assert '<svg' in html
+
+
+def test_a_report_needs_a_hull_and_a_folder(screen, graph, invoke, complaint, tmp_path):
+    assert 'has no hull yet' in complaint('screen', 'report', graph.screen.pk)
+    result = invoke('screen', 'report', screen.pk, '-o', tmp_path / 'no' / 'r.html')
+    assert result.exit_code == 1
+    assert 'No such file or directory' in result.output.splitlines()[-1]
+
+
+def test_the_table_tells_what_is_stable(screen):
+    table = hull_table(screen.outputs.hull.get_batch(), {'Al3Ni': (-0.4, 'a book')})
+    cells = list(zip(*(column.cells for column in table.columns), strict=True))
+    assert [row[0] for row in cells] == ['Al', 'AlNi', 'AlNi3', 'Ni']
+    assert {row[3] for row in cells} == {'stable'}
+    assert table.caption.endswith('Al3Ni -400')
+
+
+# Launching
+
+
+def test_a_dry_run_shows_what_would_be_done(launch, tmp_path):
+    overrides = tmp_path / 'overrides.yaml'
+    overrides.write_text('prototypes: {fcc: 3}\ndft: {settings: {calculator: emt}}\n')
+    result = launch('Cu', 'Pt', '--protocol', 'fast', '--overrides', overrides)
+    assert result.exit_code == 0, result.output
+    assert re.search(r'prototypes:\n(  .*\n)*  fcc: 3', result.output)
+
+
+@pytest.mark.parametrize(
+    ('words', 'told'),
+    [
+        (['Al', 'Xx'], 'elements: Xx'),
+        (['Al', 'Al'], 'names one twice'),
+        (['Al', '--backend', 'abacus'], "no DFT backend 'abacus'"),
+        (['Al', '--protocol', 'hasty'], "'hasty' is not one of"),
+        (['Al', '--dft', 'nothing@localhost'], 'no Code found with LABEL<nothing@localhost>'),
+        (['Al', '--engine', 'mtp-dft@localhost'], 'while "mtp.relax" is required'),
+    ],
+)
+def test_mistakes_are_told_in_one_line(launch, words, told):
+    result = launch(*words)
+    assert result.exit_code in {1, 2}
+    assert len(result.output.splitlines()) == 1, result.output
+    assert told in result.output
+
+
+@pytest.mark.parametrize(
+    ('text', 'told'),
+    [
+        ('{fcc: ', 'no YAML'),
+        ('- fcc', 'must hold keys and values'),
+        ('prototypez: {fcc: 3}', "override 'prototypez' unknown"),
+        ('dft: {settings: {cutoff: -5.0}}', 'DFT setting cutoff=-5.0'),
+    ],
+)
+def test_bad_overrides(launch, tmp_path, text, told):
+    path = tmp_path / 'overrides.yaml'
+    path.write_text(text)
+    result = launch('Al', 'Ni', '--overrides', path)
+    assert result.exit_code == 1
+    assert len(result.output.splitlines()) == 1, result.output
+    assert told in result.output
+
+
+def test_structures_of_ones_own(launch, tmp_path):
+    path = tmp_path / 'own.parquet'
+    write_structures(path, StructureBatch.empty(('Al', 'Ni')))
+    result = launch('Al', 'Ni', '--structures', path)
+    assert result.output == f'Error: {path}: holds no structures\n'
+    write_structures(path, batch_of(['AlNi']))
+    assert launch('Al', 'Ni', '--structures', path).exit_code == 0
+    foreign = launch('Al', 'Ti', '--structures', path)
+    assert foreign.exit_code == 1
+    assert 'Ni' in foreign.output
+
+
+# The screen of the same inputs is found again
+
+
+def test_a_screen_of_the_same_inputs_is_found(engine, code):
+    def builder(**prototypes):
+        return MtpScreenWorkChain.get_builder_from_protocol(
+            ['Al', 'Ni'], engine, code, protocol='fast', overrides={'prototypes': prototypes}
+        )
+
+    given = builder(fcc=3)
+    node = WorkChainNode(process_type='aiida.workflows:mtp.screen')
+    for label, value in flattened(given).items():
+        node.base.links.add_incoming(value.store(), LinkType.INPUT_WORK, label)
+    node.base.links.add_incoming(Int(1).store(), LinkType.INPUT_WORK, 'a_default')
+    node.set_process_state('running')
+    node.store()
+    assert screen_with_inputs(builder(fcc=3)).pk == node.pk
+    assert screen_with_inputs(builder(fcc=2)) is None
+    node.set_process_state('finished')
+    node.set_exit_status(401)
+    assert screen_with_inputs(builder(fcc=3)) is None  # a failed one is worth another try
+
+
+def flattened(inputs, prefix=''):
+    found = {}
+    for name, value in inputs.items():
+        if isinstance(value, Node):
+            found[prefix + name] = value
+        elif hasattr(value, 'items') and name != 'metadata':
+            found |= flattened(value, f'{prefix}{name}__')
+    return found
