@@ -9,6 +9,7 @@ DFT := gpaw
 override DFT := $(if $(findstring emt,$(DFT) $(ARGS)),emt,gpaw)
 
 .PHONY: quickstart test lint
+quickstart: NEEDS := $(filter gpaw,$(DFT))
 quickstart: $(VENV)/.installed $(if $(filter gpaw,$(DFT)),$(VENV)/.gpaw)
 	@$(BIN)/aiida-mtp quickstart --dft $(DFT) $(ARGS)
 
@@ -24,7 +25,7 @@ lint: $(VENV)/.tools
 	    test -z "$$long" || { echo "modules over 400 lines:"; echo "$$long"; exit 1; }
 
 $(VENV)/.installed: pyproject.toml
-	@PYTHON='$(PYTHON)' install/system.sh
+	@PYTHON='$(PYTHON)' install/system.sh $(NEEDS)
 	@echo "installing aiida-mtp into $(VENV) (about two minutes)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) --upgrade 'pip>=25.1'
