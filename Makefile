@@ -26,7 +26,7 @@ lint: $(VENV)/.tools
 
 $(VENV)/.installed: pyproject.toml
 	@PYTHON='$(PYTHON)' install/system.sh $(NEEDS)
-	@echo "installing aiida-mtp into $(VENV) (about two minutes)"
+	@echo "installing aiida-mtp into $(VENV) (about three minutes)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) --upgrade 'pip>=25.1'
 	@$(PIP) --editable .

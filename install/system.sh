@@ -15,9 +15,10 @@ int main() { return 0; }" | g++ -x c++ - -o /dev/null -l"$1"
 }
 need python3 command -v "$python"
 need python3-venv "$python" -c 'import venv, ensurepip'
+# icet and GPAW come as sources
+need g++ command -v g++
+need python3-dev "$python" -c 'import os, sysconfig; os.stat(os.path.join(sysconfig.get_paths()["include"], "Python.h"))'
 if [ "${1:-}" = gpaw ]; then
-    need g++ command -v g++
-    need python3-dev "$python" -c 'import os, sysconfig; os.stat(os.path.join(sysconfig.get_paths()["include"], "Python.h"))'
     need libxc-dev links xc xc.h
     need libopenblas-dev links openblas cblas.h
     need libfftw3-dev links fftw3 fftw3.h
