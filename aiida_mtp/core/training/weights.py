@@ -49,6 +49,7 @@ def frame_weights(batch: StructureBatch, settings: TrainingSettings) -> FrameWei
         weights[is_bad] = 0.0
     if settings.energy_window is not None:
         above = energies_above_mixtures(batch, ~is_bad)
+        above = np.nan_to_num(above, nan=0.0)  # without energies nothing speaks against it
         lowered = np.exp(-np.maximum(above, 0.0) / settings.energy_window)
         weights *= np.maximum(lowered, settings.min_window_weight)
     return FrameWeights(weights, is_bad, force, stress)
@@ -92,7 +93,7 @@ def energies_above_mixtures(batch: StructureBatch, among: Bools) -> Floats:
     for key in np.unique(group[known]):
         rows = known & (group == key)
         above[rows] = energies[rows] - _lowest_mixture(keys[key], keys[there], lowest[there])
-    return np.nan_to_num(above, nan=0.0) if not known.any() else above
+    return above
 
 
 def _lowest_mixture(fractions: Floats, ends: Floats, energies: Floats) -> float:
