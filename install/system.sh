@@ -15,6 +15,7 @@ int main() { return 0; }" | g++ -x c++ - -o /dev/null -l"$1"
 }
 need python3 command -v "$python"
 need python3-venv "$python" -c 'import venv, ensurepip'
+need procps command -v ps # how AiiDA sees whether a job runs
 # icet and GPAW come as sources
 need g++ command -v g++
 need python3-dev "$python" -c 'import os, sysconfig; os.stat(os.path.join(sysconfig.get_paths()["include"], "Python.h"))'
@@ -30,9 +31,13 @@ if [ -n "$missing" ]; then
     fi
     echo "installing system packages:$missing"
     export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq
+    log=$(mktemp)
     # shellcheck disable=SC2086 # a list of packages
-    apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    if ! { apt-get update && apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+        tail -n 5 "$log" >&2
+        exit 1
+    fi
+    rm "$log"
 fi
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
     echo "Python 3.11 or newer is needed, $python is $("$python" --version 2>&1); name another: make PYTHON=python3.12" >&2
