@@ -21,10 +21,13 @@ from aiida_mtp.core.training.weights import FrameWeights, frame_weights
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from aiida_mtp.core._typing import Ints
     from aiida_mtp.core.potential.model import MtpModel
     from aiida_mtp.core.structures import StructureBatch
+    from aiida_mtp.core.training.labels import TrainingData
     from aiida_mtp.core.training.settings import TrainingSettings
 
+START_STRUCTURES = 120  # at most, on which random starts are compared
 CLOSER = 0.98  # min_dist of a new potential, in units of the smallest distance in the data
 
 
@@ -147,31 +150,47 @@ def _train(
     settings: TrainingSettings,
     advance: Callable[[int], None],
 ) -> Training:
-    """Go on from the best of several starts."""
+    """Train the best of several starts."""
     data = training_data(batch, models[0].max_dist, weights.weights, settings)
     chosen = np.flatnonzero(data.is_labelled)
-    objectives, states = [], []
-    for model in models:
-        state = State.of(model)
-        objective = Objective.scaled_at(data, basis_of(model), chosen, settings.ridge, state)
-        if len(models) > 1:
-            state = minimise(
-                objective, state, settings.start_iterations, settings.tolerance, advance
-            )
-        objectives.append(objective)
-        states.append(state)
-    best = int(np.argmin([state.value for state in states])) if len(models) > 1 else 0
-    objective, model = objectives[best], models[best]
-    steps = [0]
+    model = _best_start(models, data, chosen, settings, advance) if len(models) > 1 else models[0]
+    start = State.of(model)
+    objective = Objective.scaled_at(data, basis_of(model), chosen, settings.ridge, start)
+    steps = 0
 
     def count(n: int) -> None:
-        steps[0] += n
+        nonlocal steps
+        steps += n
         advance(n)
 
-    state = minimise(objective, states[best], settings.max_iterations, settings.tolerance, count)
+    state = minimise(objective, start, settings.max_iterations, settings.tolerance, count)
     if not np.isfinite(state.loss):
-        raise InputError('the training diverges: are the labels of the training set sane?')
+        raise InputError('the training diverges: are all labels of the training set sane?')
     trained = state.put_into(model)
     validation = validation_errors(objective, state, trained, batch, settings, advance)
-    report = training_report(trained, batch, weights, validation, state.loss, steps[0])
+    report = training_report(trained, batch, weights, validation, state.loss, steps)
     return Training(trained, report)
+
+
+def _best_start(
+    models: list[MtpModel],
+    data: TrainingData,
+    chosen: Ints,
+    settings: TrainingSettings,
+    advance: Callable[[int], None],
+) -> MtpModel:
+    """Return the start that comes furthest in a few steps, on some of the structures.
+
+    Where a start leads does not depend on how many structures there are, only what a step costs.
+    """
+    few = np.sort(np.random.default_rng(settings.seed).permutation(chosen)[:START_STRUCTURES])
+    if not data.has_energy[few].any():
+        few = chosen
+    best, lowest = models[0], np.inf
+    for model in models:
+        start = State.of(model)
+        objective = Objective.scaled_at(data, basis_of(model), few, settings.ridge, start)
+        state = minimise(objective, start, settings.start_iterations, settings.tolerance, advance)
+        if state.value < lowest:
+            best, lowest = state.put_into(model), state.value
+    return best

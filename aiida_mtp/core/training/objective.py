@@ -99,6 +99,10 @@ class Objective:
         """Number of structures in the mean."""
         return len(self.chosen)
 
+    def radial_pull(self, size: int) -> Floats:
+        """Return the strength of the pull on the coefficient of each polynomial, shape (size,)."""
+        return np.full(size, self.ridge / self.n_configurations)
+
     def linear_pull(self, n_species: int) -> Floats:
         """Return the factor of the square of each linear coefficient, shape (n_linear,)."""
         pull = self.ridge / self.n_configurations * self.curvature
@@ -109,8 +113,9 @@ class Objective:
     def pull(self, state: State) -> tuple[float, Floats]:
         """Return the pull and half its gradient, shape (n_parameters,)."""
         mean = state.radial.mean(axis=(0, 1))
-        strength = self.ridge / self.n_configurations
-        radial = strength * (state.radial - mean + TOWARDS_ZERO * state.radial)
+        radial = self.radial_pull(state.radial.shape[-1]) * (
+            (1.0 + TOWARDS_ZERO) * state.radial - mean
+        )
         linear = self.linear_pull(len(state.radial)) * state.linear
         value = float((radial * state.radial).sum() + (linear * state.linear).sum())
         return value, np.concatenate([radial.ravel(), linear])
@@ -128,23 +133,22 @@ class Objective:
         n = self.n_configurations
         matrix, vector, loss = equations.matrix / n, equations.vector / n, equations.loss / n
         pull, half_gradient = self.pull(state)
-        n_radial = state.radial.size
-        strength = self.ridge / n
-        n_pairs = len(state.radial) ** 2
-        block = n_radial // n_pairs
-        diagonal = np.diag_indices_from(matrix)
-        matrix[diagonal] += np.concatenate(
-            [
-                np.full(n_radial, strength * (1.0 + TOWARDS_ZERO)),
-                self.linear_pull(len(state.radial)),
-            ]
-        )
+        self._add_pull(matrix, state.radial.shape)
+        found = replace(state, loss=loss, value=loss + pull)
+        return found, matrix, vector + half_gradient
+
+    def _add_pull(self, matrix: Floats, shape: tuple[int, ...]) -> None:
+        """Add the second derivative of the pull, halved, to a matrix for all coefficients."""
+        n_species, _, n_functions, size = shape
+        n_pairs, block = n_species**2, n_functions * size
+        strength = np.tile(self.radial_pull(size), n_functions)
+        diagonal = np.tile((1.0 + TOWARDS_ZERO) * strength, n_pairs)
+        linear = self.linear_pull(n_species)
+        matrix[np.diag_indices_from(matrix)] += np.concatenate([diagonal, linear])
         index = np.arange(block)
         for i in range(n_pairs):
             for j in range(n_pairs):
                 matrix[i * block + index, j * block + index] -= strength / n_pairs
-        found = replace(state, loss=loss, value=loss + pull)
-        return found, matrix, vector + half_gradient
 
     def with_best_linear(self, state: State) -> State:
         """Return the state with the linear coefficients that are best for the radial ones."""
