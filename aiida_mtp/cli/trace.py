@@ -256,14 +256,18 @@ def _stage_lines(learnt: Learnt, *, everything: bool) -> list[str]:
         ),
         f'  with potential {_name(learnt.potential)}, level {level}',
         f'  trained by     {_name(learnt.training)}',
-        f'  on             {n} configurations, {_name(learnt.training_set)}',
+        f'  on             {_configurations(n)}, {_name(learnt.training_set)}',
         f'  labelled by    {len(learnt.sources)} DFT processes',
     ]
     for source in learnt.sources:
-        lines.append(f'    {_source(source)}: {len(source.rows)} configurations')
+        lines.append(f'    {_source(source)}: {_configurations(len(source.rows))}')
         if everything:
             lines += [f'      {row}' for row in source.rows]
     return lines
+
+
+def _configurations(number: int) -> str:
+    return f'{number} configuration{"s" if number != 1 else ""}'
 
 
 def _source(source: Source) -> str:
