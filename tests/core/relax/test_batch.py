@@ -77,10 +77,10 @@ def assert_same(a, b):
 def test_as_ase(model, crystals):
     found = relax(model, crystals, TIGHT).structures
     assert set(found.status) == {'converged'}
-    for row in range(4):
+    for row in range(2):
         atoms = relaxed_by_ase(model, crystals, row)
-        assert found.energies_per_atom[row] < atoms.get_potential_energy() / len(atoms) + 1e-6
-        assert found.energies_per_atom[row] > atoms.get_potential_energy() / len(atoms) - 1e-5
+        expected = atoms.get_potential_energy() / len(atoms)
+        assert found.energies_per_atom[row] == pytest.approx(expected, abs=2e-6)
         assert found.volumes[row] == pytest.approx(atoms.get_volume(), rel=1e-3)
 
 
@@ -254,15 +254,6 @@ def test_thresholds_can_be_off(model, crystals, active_set):
     assert set(found.structures.status) == {'converged'}
     assert len(found.candidates) == 0
     assert found.structures.columns['grade'].max() > 10
-
-
-def test_start_volume_is_found(model, crystals, active_set):
-    expected = relax(model, crystals, TIGHT).structures
-    settings = RelaxSettings(fmax=1e-5, smax=1e-6, scan_volume=True)
-    for factor in (0.93, 1.12):  # of lengths: far outside of what is known
-        found = relax(model, scaled(crystals, factor), settings, active_set).structures
-        assert set(found.status) == {'converged'}
-        np.testing.assert_allclose(found.energies_per_atom, expected.energies_per_atom, atol=1e-5)
 
 
 def test_the_given_volume_stays_where_no_other_can_be_trusted(model, crystals, active_set):

@@ -68,7 +68,7 @@ def screen():
     }
     for stage in ('stage_1', 'stage_2'):
         labels = structure_set('done', seconds=[1.0, 2.0, np.nan])
-        potential = MtpPotentialData.from_model(initial_model(4, ['Al', 'Ni'], 5.0, min_dist=2.0))
+        potential = MtpPotentialData.from_mtp(initial_model(4, ['Al', 'Ni'], 5.0, min_dist=2.0))
         potential.base.attributes.set('errors', {'energy_rmse_validation': 0.0123})
         outputs |= {
             f'{stage}__structures': StructureSetData.from_batch(structure_set('converged')),
