@@ -14,7 +14,6 @@ from aiida_mtp.core.structures import StructureBatch
 from aiida_mtp.data.potential import MtpPotentialData
 from aiida_mtp.data.structures import StructureSetData
 
-pytest_plugins = ['aiida.tools.pytest_fixtures']
 pytestmark = pytest.mark.usefixtures('aiida_profile_clean')
 
 
