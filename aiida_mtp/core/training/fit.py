@@ -11,12 +11,12 @@ from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.potential.model import initial_model
 from aiida_mtp.core.training.errors import TrainingReport, training_report
 from aiida_mtp.core.training.gauge import in_standard_gauge
-from aiida_mtp.core.training.jacobian import basis_of
 from aiida_mtp.core.training.labels import closest_distance, training_data
 from aiida_mtp.core.training.minimise import minimise
 from aiida_mtp.core.training.objective import Objective, State
 from aiida_mtp.core.training.validation import validation_errors
 from aiida_mtp.core.training.weights import FrameWeights, frame_weights
+from aiida_mtp.core.training.workspace import basis_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,7 +10,8 @@ import numpy as np
 from numba import get_num_threads
 
 from aiida_mtp.core._numba import njit, njit_fast
-from aiida_mtp.core.training.jacobian import Basis, Structures, make_workspace, structure_jacobian
+from aiida_mtp.core.training.jacobian import structure_jacobian
+from aiida_mtp.core.training.workspace import Basis, Structures, make_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ import numpy as np
 
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.neighbors import neighbor_list
-from aiida_mtp.core.training.jacobian import Structures
+from aiida_mtp.core.training.workspace import Structures
 
 if TYPE_CHECKING:
     from aiida_mtp.core._typing import Bools, Floats

@@ -24,8 +24,8 @@ from aiida_mtp.core.training.gram import normal_equations
 if TYPE_CHECKING:
     from aiida_mtp.core._typing import Floats, Ints
     from aiida_mtp.core.potential.model import MtpModel
-    from aiida_mtp.core.training.jacobian import Basis
     from aiida_mtp.core.training.labels import TrainingData
+    from aiida_mtp.core.training.workspace import Basis
 
 TOWARDS_ZERO = 0.01  # pull of radial coefficients towards zero, in units of that to their mean
 OF_SPECIES = 1e-9  # pull of species_coeffs towards zero, in units of their own curvature

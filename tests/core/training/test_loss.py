@@ -11,10 +11,11 @@ from aiida_mtp.core.files import read_structures
 from aiida_mtp.core.potential.evaluate import evaluate
 from aiida_mtp.core.potential.mlip import read_potential
 from aiida_mtp.core.training.gram import normal_equations
-from aiida_mtp.core.training.jacobian import basis_of, make_workspace, structure_jacobian
+from aiida_mtp.core.training.jacobian import structure_jacobian
 from aiida_mtp.core.training.labels import training_data
 from aiida_mtp.core.training.objective import State
 from aiida_mtp.core.training.settings import TrainingSettings
+from aiida_mtp.core.training.workspace import basis_of, make_workspace
 
 DATA = Path(__file__).parents[2] / 'data'
 SETTINGS = TrainingSettings()
