@@ -8,9 +8,11 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 DFT := gpaw
 override DFT := $(if $(findstring emt,$(DFT) $(ARGS)),emt,gpaw)
 
+MAKEFLAGS += --jobs=2 # GPAW and the kernels are compiled side by side
+
 .PHONY: quickstart test lint
 quickstart: NEEDS := $(filter gpaw,$(DFT))
-quickstart: $(VENV)/.installed $(if $(filter gpaw,$(DFT)),$(VENV)/.gpaw)
+quickstart: $(VENV)/.installed $(VENV)/.kernels $(if $(filter gpaw,$(DFT)),$(VENV)/.gpaw)
 	@$(BIN)/aiida-mtp quickstart --dft $(DFT) $(ARGS)
 
 test: $(VENV)/.tools
@@ -32,11 +34,17 @@ $(VENV)/.installed: pyproject.toml
 	@$(PIP) --editable .
 	@touch $@
 
+$(VENV)/.kernels: $(VENV)/.installed
+	@echo "compiling the kernels (about a minute)"
+	@install/kernels.sh $(BIN)
+	@touch $@
+
 # pip would reuse a GPAW it has built with other libraries, hence no cache
+GPAW := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["gpaw"])
 $(VENV)/.gpaw: $(VENV)/.installed install/gpaw_siteconfig.py
 	@PYTHON='$(PYTHON)' install/system.sh gpaw
 	@echo "compiling GPAW (about a minute)"
-	@GPAW_CONFIG='$(CURDIR)/install/gpaw_siteconfig.py' $(PIP) --no-cache-dir --editable '.[gpaw]'
+	@GPAW_CONFIG='$(CURDIR)/install/gpaw_siteconfig.py' $(PIP) --no-cache-dir $$($(BIN)/python -c '$(GPAW)')
 	@touch $@
 
 $(VENV)/.tools: $(VENV)/.installed
