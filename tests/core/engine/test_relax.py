@@ -24,7 +24,7 @@ def folder(tmp_path_factory):
     """A potential with an active set, and structures: some extrapolate, one is unknown."""
     folder = tmp_path_factory.mktemp('relax')
     model = read_potential(POTENTIAL, SPECIES)
-    known = rattled_crystals(60, seed=1, strain=0.02, rattle=0.05)
+    known = rattled_crystals(400, seed=1, strain=0.06, rattle=0.1)  # 235 coefficients
     write_active_state(folder / 'pot.almtp', model, build_active_set(model, known))
     batch = StructureBatch.concatenate(
         [
