@@ -1,6 +1,7 @@
 """Strained and rattled crystals: random, but with distances of real ones."""
 
 import numpy as np
+from ase.calculators.emt import EMT
 
 from aiida_mtp.core.structures import StructureBatch
 
@@ -24,3 +25,17 @@ def rattled_crystals(n, *, seed=0, species=('Ni', 'Al', 'Cu'), a=3.8, strain=0.0
         cells.append(cell)
     ids = [f'fcc-{i}' for i in range(n)]
     return StructureBatch.build(species, types, positions, np.array(cells), ids=ids)
+
+
+def emt_labelled(batch):
+    """Label structures of Al, Ni and Cu with effective medium theory."""
+    energies, forces, stresses = [], [], []
+    for index in range(len(batch)):
+        atoms = batch.to_ase(index)
+        atoms.calc = EMT()
+        energies.append(atoms.get_potential_energy())
+        forces.append(atoms.get_forces())
+        stresses.append(atoms.get_stress())
+    return batch.replaced(
+        energies=np.array(energies), forces=np.concatenate(forces), stresses=np.array(stresses)
+    )

@@ -153,7 +153,10 @@ def _train(
     """Train the best of several starts."""
     data = training_data(batch, models[0].max_dist, weights.weights, settings)
     chosen = np.flatnonzero(data.is_labelled)
-    model = _best_start(models, data, chosen, settings, advance) if len(models) > 1 else models[0]
+    model = models[0]
+    if len(models) > 1:
+        best = _best_start(models, data, chosen, settings, advance)
+        model = in_standard_gauge(best, best.min_dist)  # the pull is measured at the start
     start = State.of(model)
     objective = Objective.scaled_at(data, basis_of(model), chosen, settings.ridge, start)
     steps = 0

@@ -2,24 +2,9 @@
 
 import numpy as np
 import pytest
-from ase.calculators.emt import EMT
-from reference.crystals import rattled_crystals
+from reference.crystals import emt_labelled, rattled_crystals
 
 from aiida_mtp.core.potential.model import initial_model
-
-
-def emt_labelled(batch):
-    """Label structures of Al, Ni and Cu with effective medium theory."""
-    energies, forces, stresses = [], [], []
-    for index in range(len(batch)):
-        atoms = batch.to_ase(index)
-        atoms.calc = EMT()
-        energies.append(atoms.get_potential_energy())
-        forces.append(atoms.get_forces())
-        stresses.append(atoms.get_stress())
-    return batch.replaced(
-        energies=np.array(energies), forces=np.concatenate(forces), stresses=np.array(stresses)
-    )
 
 
 @pytest.fixture(scope='session')

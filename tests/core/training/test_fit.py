@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from reference.crystals import emt_labelled, rattled_crystals
 
 from aiida_mtp.core._numba import use_threads
 from aiida_mtp.core.errors import InputError
@@ -36,6 +37,18 @@ def test_new_potential(training, crystals, others):
     assert report.forces.n == 3 * report.n_atoms
     # The reference: cells of random species differ by this much.
     assert energy_rmse(training.model, others) < 0.1 * others.energies_per_atom.std()
+
+
+def test_the_best_of_several_starts_goes_on_from_where_it_is():
+    strained = emt_labelled(
+        rattled_crystals(30, seed=3, species=('Ni', 'Al'), strain=0.1, rattle=0.0)
+    )
+    start = replace(QUICK, start_iterations=15, max_iterations=0, n_starts=3, radial_basis_size=5)
+    alone = replace(start, max_iterations=15, n_starts=1)
+    new = {**NEW, 'level': 10}
+    single = [train_new(strained, settings=replace(alone, seed=k), **new) for k in range(3)]
+    several = train_new(strained, settings=start, **new)
+    assert several.report.loss < 1.2 * min(one.report.loss for one in single)
 
 
 def test_min_dist_is_a_little_below_the_data(training, crystals):
