@@ -10,11 +10,13 @@ both agree.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from aiida_mtp.core.dft import calculators
+from aiida_mtp.core.dft.symmetry import TOLERANCE
 from aiida_mtp.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -93,12 +95,10 @@ def compatible_symmetry(
     atoms: Atoms, grid: tuple[int, int, int], mesh: tuple[int, int, int]
 ) -> dict[str, Any]:
     """Return the symmetry operations that mix only axes of equal grid and equal k mesh."""
-    from gpaw.new.symmetry import create_symmetries_object
-
     moments = atoms.get_initial_magnetic_moments()  # type: ignore[no-untyped-call]
     kinds = [(int(z), round(float(m), 3)) for z, m in zip(atoms.numbers, moments, strict=True)]
     ids = {kind: index for index, kind in enumerate(sorted(set(kinds)))}
-    found = create_symmetries_object(atoms, extra_ids=[ids[kind] for kind in kinds])
+    found = _symmetries(atoms, [ids[kind] for kind in kinds])
     may_mix = np.equal.outer(grid, grid) & np.equal.outer(mesh, mesh)
     keep = [
         index
@@ -112,6 +112,20 @@ def compatible_symmetry(
         'translations': np.array([found.translation_sc[s] for s in keep]),
         'atommaps': np.array([found.atommap_sa[s] for s in keep]),
     }
+
+
+def _symmetries(atoms: Atoms, kinds: list[int]) -> Any:
+    """Return the operations GPAW finds.
+
+    Those within a distance need not be a group if some are only just within it; then those within
+    a smaller one are.
+    """
+    from gpaw.new.symmetry import SymmetryAnalysisBug, create_symmetries_object
+
+    for tolerance in (TOLERANCE, 0.1 * TOLERANCE, 0.001 * TOLERANCE):
+        with suppress(SymmetryAnalysisBug):
+            return create_symmetries_object(atoms, extra_ids=kinds, tolerance=tolerance)
+    return create_symmetries_object(atoms, extra_ids=kinds, point_group=False)
 
 
 def _occupations(settings: DftSettings) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Single points, and relaxations of cell and positions.
 
-Both are done in the shortest basis of the lattice, which costs least, without turning anything:
-forces and stress are those of the structure as given.
+Both are done in the shortest basis of the lattice and from the origin of most symmetry, which cost
+least, without turning anything: forces and stress are those of the structure as given.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aiida_mtp.core.dft.calculators import attach_calculator
+from aiida_mtp.core.dft.symmetry import keep_symmetry, symmetric_origin
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -59,8 +60,9 @@ class Labels:
 def single_point(settings: DftSettings, atoms: Atoms, directory: str = '.') -> Labels:
     """Compute energy, forces and stress of exactly these positions and this cell."""
     work, _ = in_shortest_basis(atoms)
+    work.positions -= symmetric_origin(work)
     attach_calculator(settings, work, directory)
-    return _labels(work, atoms.cell.array)
+    return _labels(work, atoms.positions, atoms.cell.array)
 
 
 def relax(settings: DftSettings, atoms: Atoms, directory: str = '.') -> Labels:
@@ -71,7 +73,9 @@ def relax(settings: DftSettings, atoms: Atoms, directory: str = '.') -> Labels:
     left to do; the order of the atoms and the meaning of the lattice vectors stay.
     """
     work, change = in_shortest_basis(atoms)
-    _keep_symmetry(work, settings.symmetry_tolerance)
+    keep_symmetry(work, settings.symmetry_tolerance)
+    origin = symmetric_origin(work)
+    work.positions -= origin
     n_steps = 0
     for _ in range(settings.restarts + 1):
         attach_calculator(settings, work, directory)
@@ -85,7 +89,7 @@ def relax(settings: DftSettings, atoms: Atoms, directory: str = '.') -> Labels:
         shortfall += f' after {n_steps} steps'
     work.set_constraint()  # type: ignore[no-untyped-call]
     back = np.rint(np.linalg.inv(change))
-    return _labels(work, back @ work.cell.array, n_steps, shortfall)
+    return _labels(work, work.positions + origin, back @ work.cell.array, n_steps, shortfall)
 
 
 def in_shortest_basis(atoms: Atoms) -> tuple[Atoms, Ints]:
@@ -123,27 +127,16 @@ def _shortfall(settings: DftSettings, atoms: Atoms) -> str:
     return f'largest force {force:.2g} eV/Å, largest stress {stress:.2g} eV/Å³'
 
 
-def _keep_symmetry(atoms: Atoms, tolerance: float) -> None:
-    """Make the symmetry exact that the structure has within the tolerance, and constrain to it."""
-    if not tolerance:
-        return
-    from ase.constraints import FixSymmetry
-    from ase.spacegroup.symmetrize import check_symmetry
-
-    dataset = check_symmetry(atoms, symprec=tolerance)  # type: ignore[no-untyped-call]
-    if dataset is not None and len(dataset.rotations) > 1:
-        # symmetrises the atoms it is given
-        atoms.set_constraint(FixSymmetry(atoms, symprec=tolerance))  # type: ignore[no-untyped-call]
-
-
-def _labels(atoms: Atoms, cell: Any, n_steps: int = 0, shortfall: str = '') -> Labels:
-    """Gather what the calculator has found; `cell` is that of the structure as it was given."""
+def _labels(
+    atoms: Atoms, positions: Floats, cell: Floats, n_steps: int = 0, shortfall: str = ''
+) -> Labels:
+    """Gather what the calculator has found of a structure with these positions and this cell."""
     labels = Labels(
         energy=float(atoms.get_potential_energy()),  # type: ignore[no-untyped-call]
         forces=np.array(atoms.get_forces(), dtype=np.float64),  # type: ignore[no-untyped-call]
         stress=np.array(atoms.get_stress(), dtype=np.float64),  # type: ignore[no-untyped-call]
         magnetic_moment=_magnetic_moment(atoms),
-        positions=np.array(atoms.positions),
+        positions=np.array(positions),
         cell=np.array(cell),
         n_steps=n_steps,
         shortfall=shortfall,
