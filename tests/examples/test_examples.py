@@ -1,0 +1,26 @@
+"""The examples run, and find what they say they find."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / 'examples'
+
+
+def output_of(name, folder):
+    found = subprocess.run(
+        [sys.executable, EXAMPLES / name], capture_output=True, text=True, cwd=folder, check=False
+    )
+    assert found.returncode == 0, found.stderr
+    assert not list(folder.iterdir()), 'an example cleans up'
+    return found.stdout
+
+
+@pytest.mark.slow
+def test_learn_a_potential(tmp_path):
+    hull = output_of('01_learn_a_potential.py', tmp_path).split('; 0 new\n')[1]
+    phases = {words[0]: float(words[1]) for words in map(str.split, hull.splitlines())}
+    assert phases['Cu'] == phases['Pt'] == 0.0
+    assert phases['CuPt'] == pytest.approx(-0.119, abs=0.003)
