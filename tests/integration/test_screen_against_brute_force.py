@@ -26,7 +26,7 @@ def run_screen(codes, elements):
             'dft': {'settings': SETTINGS},
             'final_settings': SETTINGS,
             'stage_1': {'max_initial': 75, 'max_labels': 60},
-            'stage_2': {'level': 8, 'max_labels': 60},
+            'stage_2': {'level': 12, 'max_labels': 100},
         },
     )
     _, screen = run_get_node(builder)

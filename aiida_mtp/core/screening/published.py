@@ -13,8 +13,8 @@ OQMD = 'OQMD (CC BY 4.0)'
 PYCLUPAN = 'pyclupan data (PBE)'
 
 _VALUES: dict[str, tuple[float, str]] = {
-    'AlNi': (-0.66, f'{MP}: -0.66 to -0.70'),
-    'AlNi3': (-0.43, f'{MP}: -0.43 to -0.45'),
+    'AlNi': (-0.66, f'{MP}: −0.66 to −0.70'),
+    'AlNi3': (-0.43, f'{MP}: −0.43 to −0.45'),
     'Al3Ni': (-0.411, OQMD),
     'Al4Ni3': (-0.632, OQMD),
     'Al3Ni2': (-0.619, OQMD),
