@@ -99,7 +99,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
 def _run(args: argparse.Namespace) -> int:
     """Compute, and write what was found, also when stopped half-way."""
     from aiida_mtp.core.dft.compute import Task
-    from aiida_mtp.core.dft.results import with_results
+    from aiida_mtp.core.dft.results import FAILED, with_results
     from aiida_mtp.core.dft.run import results_of, run
     from aiida_mtp.core.files import read_structures, write_structures
 
@@ -118,6 +118,9 @@ def _run(args: argparse.Namespace) -> int:
     write_structures(args.output, found)
     counts = ', '.join(f'{n} {status}' for status, n in Counter(found.status).items())
     print(f'{len(found)} structures: {counts or "nothing to do"}')  # noqa: T201
+    if set(found.status) == {FAILED}:
+        calculator, message = task.settings.calculator, found.columns['message'][0]
+        return _failed(f'calculator {calculator} could compute none of them: {message}')
     return code
 
 
