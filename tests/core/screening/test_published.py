@@ -10,7 +10,7 @@ from aiida_mtp.core.screening.published import OQMD, published_energies
 
 def test_compounds_of_a_system():
     found = published_energies(['Ni', 'Al'])
-    assert found['AlNi'] == (-0.66, 'Materials Project: -0.66 to -0.70')
+    assert found['AlNi'] == (-0.66, 'Materials Project: −0.66 to −0.70')
     assert found['AlNi3'][0] == -0.43
     assert len(found) == 6
     assert set(found) < set(published_energies(['Al', 'Ni', 'Ti']))

@@ -1,0 +1,181 @@
+"""Functions on sets: what they return, and that it has a creator."""
+
+import numpy as np
+import pytest
+from aiida.orm import Dict, Float, Int, Str
+
+from aiida_mtp.calculations.label_functions import collect_labels, take_unfinished
+from aiida_mtp.calculations.screen_functions import (
+    build_hull,
+    energy_error,
+    retain_structures,
+    stable_phases,
+)
+from aiida_mtp.calculations.set_functions import (
+    append_labels,
+    extract_structure,
+    merge_structures,
+    split_structures,
+    take_unreferenced,
+)
+from aiida_mtp.calculations.stage_functions import (
+    perturb_structures,
+    restart_structures,
+    summarise_stage,
+    untrained_potential,
+)
+from aiida_mtp.core.errors import InputError
+from aiida_mtp.core.structures import StructureBatch
+from aiida_mtp.data.structures import StructureSetData
+
+pytestmark = pytest.mark.usefixtures('aiida_profile_clean')
+
+
+def words(values):
+    return np.array(values, dtype=object)
+
+
+def stored(batch):
+    return StructureSetData.from_batch(batch).store()
+
+
+def ids(node):
+    return node.get_batch().ids.tolist()
+
+
+def test_cut_and_joined(batch):
+    shards = split_structures(stored(batch), Int(2))
+    assert {key: ids(shards[key]) for key in shards} == {
+        'shard_00000': ['ni', 'b2'],
+        'shard_00001': ['b2-twice'],
+    }
+    again = merge_structures(part_10=shards['shard_00001'], part_9=shards['shard_00000'])
+    assert ids(again) == ['ni', 'b2', 'b2-twice']
+    assert again.creator.process_label == 'merge_structures'
+
+
+def test_labels_of_several_jobs(batch):
+    wanted = stored(batch.take([2, 0, 1]))
+    first = append_labels(stored(batch.replaced(status=words(['done', 'failed', 'unfinished']))))
+    tried = stored(batch.replaced(status=words(['done', 'failed', 'unfinished'])))
+    again = stored(
+        batch.take([1, 2]).replaced(
+            status=words(['done', 'failed']), energies=np.array([-1.0, -2.0])
+        )
+    )
+    assert ids(first) == ['ni']
+    assert ids(take_unfinished(wanted, labels_0=tried)) == ['b2-twice']
+    assert ids(take_unfinished(wanted, labels_0=tried, labels_1=again)) == []
+    found = collect_labels(wanted, labels_0=tried, labels_1=again).get_batch()
+    assert found.ids.tolist() == ['b2-twice', 'ni', 'b2']
+    assert found.status.tolist() == ['failed', 'done', 'done']
+    assert found.energies.tolist() == [-2.0, -5.5, -1.0]
+
+
+def test_labels_tell_the_process_they_come_from(batch):
+    made = split_structures(stored(batch), Int(3))['shard_00000']
+    found = collect_labels(made, labels_0=made).get_batch()
+    assert set(found.columns['label_process']) == {made.creator.uuid}
+
+
+def test_a_training_set_grows_by_what_is_done(batch):
+    first = append_labels(stored(batch))
+    assert ids(first) == ['ni', 'b2']
+    second = append_labels(stored(batch.take([1])), previous=first)
+    assert ids(second) == ['ni', 'b2', 'b2#2']
+    assert second.creator.inputs.previous == first
+    other = batch.take([0]).with_columns(label_settings=['other'])
+    with pytest.raises(InputError, match='abc, other'):
+        append_labels(stored(other), previous=first)
+
+
+def test_one_structure_and_what_is_no_reference(batch):
+    node = stored(batch)
+    structure = extract_structure(node, Str('b2'))
+    assert structure.get_formula() == 'AlNi'
+    assert structure.creator.process_label == 'extract_structure'
+    wider = batch.take([0]).replaced(cells=batch.take([0]).cells * 1.03)
+    assert ids(take_unreferenced(node, stored(wider))) == ['b2', 'b2-twice']
+
+
+def test_a_stage_begins(batch):
+    node = stored(batch.without_labels())
+    potential = untrained_potential(
+        node, Int(6), Float(5.0), Int(0), Dict({'radial_basis_size': 4})
+    )
+    assert potential.get_model().radial_coeffs.shape[-1] == 4
+    copies = perturb_structures(node, Dict({'copies': 2, 'max_atoms': 2}), Int(0))
+    assert ids(copies) == ['ni', 'ni~1', 'b2', 'b2~1']
+    assert copies.get_batch().positions.tobytes() == (
+        perturb_structures(node, Dict({'copies': 2, 'max_atoms': 2}), Int(0))
+        .get_batch()
+        .positions.tobytes()
+    )
+
+
+def test_only_what_converged_goes_on_from_where_it_is(batch):
+    relaxed = batch.replaced(
+        cells=batch.cells * 1.1, status=words(['converged', 'extrapolating', 'max_steps'])
+    )
+    found = restart_structures(stored(batch), stored(relaxed)).get_batch()
+    np.testing.assert_allclose(found.volumes / batch.volumes, [1.1**3, 1.0, 1.0])
+    assert found.origins.tolist() == ['fcc', 'bcc', 'bcc']
+
+
+def test_reports_of_a_stage():
+    report = summarise_stage(
+        iteration_10_train=Dict({'n': 10}),
+        iteration_2_train=Dict({'n': 2}),
+        iteration_2_relax_0=Dict({'m': 1}),
+    ).get_dict()
+    assert [one['iteration'] for one in report['iterations']] == [2, 10]
+    assert report['iterations'][0]['relax_0'] == {'m': 1}
+    assert report['training'] == {'n': 10}
+
+
+def test_hull(batch):
+    aluminium = batch.take([0]).replaced(
+        ids=words(['al']), types=np.array([0], dtype=np.int16), energies=np.array([-3.7])
+    )
+    references = stored(StructureBatch.concatenate([batch.take([0]), aluminium]))
+    hull = build_hull(references=references, final=stored(batch.take([1, 2])))
+    found = hull.get_batch()
+    expected = [0.0, 0.0, (-10.5 + 5.5 + 3.7) / 2, np.nan]  # what failed has none
+    np.testing.assert_allclose(found.columns['formation_energy'], expected)
+    phases = {phase['formula']: phase for phase in stable_phases(hull)['phases']}
+    assert phases.keys() == {'Al', 'AlNi', 'Ni'}
+    assert phases['AlNi']['id'] == 'b2'
+    assert phases['AlNi']['formation_energy'] == pytest.approx(-0.65)
+    other = batch.take([1]).with_columns(label_settings=['other'])
+    with pytest.raises(InputError, match='must not be mixed'):
+        build_hull(references=references, final=stored(other))
+
+
+def test_what_is_within_reach_goes_on(batch):
+    aluminium = batch.take([0]).replaced(
+        ids=words(['al']), types=np.array([0], dtype=np.int16), energies=np.array([-3.7])
+    )
+    far = batch.take([1]).replaced(
+        ids=words(['far']), energies=np.array([-10.0]), cells=batch.take([1]).cells * 1.1
+    )
+    whole = StructureBatch.concatenate([batch.take([0, 1]), aluminium, far])
+    relaxed = stored(whole.replaced(status=words(['converged'] * 4)))
+    stage = Dict({'training': {'energy': {'rmse': 0.01}}})
+    kept = retain_structures(relaxed, Dict({'k': 4.0}), stage)
+    assert ids(kept['structures']) == ['ni', 'b2', 'al']
+    report = kept['report'].get_dict()
+    assert report['reach'] == pytest.approx(0.04)
+    assert report['reasons'] == {'kept': 3, 'above_hull': 1, 'duplicate': 0, 'unreliable': 0}
+
+
+def test_the_error_of_a_potential_is_that_of_low_energies_it_has_not_seen():
+    def bin_(above, n, rmse):
+        return {'above': above, 'energy_validation': {'n': n, 'rmse': rmse}}
+
+    training = {'energy': {'rmse': 0.001}, 'energy_rmse_validation': 0.1, 'energy_bins': []}
+    assert energy_error(training) == 0.1
+    training['energy_bins'] = [bin_(0.0, 6, 0.003), bin_(0.1, 6, 0.004), bin_(0.5, 90, 0.2)]
+    assert energy_error(training) == pytest.approx(np.sqrt((0.003**2 + 0.004**2) / 2))
+    training['energy_bins'] = training['energy_bins'][1:]  # too few
+    assert energy_error(training) == 0.1
+    assert energy_error({'energy': {'rmse': 0.001}}) == 0.001
