@@ -4,31 +4,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from aiida.engine import calcfunction
+from aiida.orm import Str
 
+from aiida_mtp.core.dft.results import DONE, UNFINISHED, with_results
 from aiida_mtp.core.structures import StructureBatch
 from aiida_mtp.data.structures import StructureSetData
 
 if TYPE_CHECKING:
     from aiida.orm import Node
 
-DONE = 'done'
-
 
 @calcfunction
-def collect_labels(structures: StructureSetData, **labels: StructureSetData) -> StructureSetData:
+def collect_labels(
+    structures: StructureSetData, reason: Str, **labels: StructureSetData
+) -> StructureSetData:
     """Join the results of several jobs, one row for each of `structures` and in their order.
 
-    A finished result wins over a failed one. Column `label_process` holds the uuid of the process
-    that computed the row; for a process taken from the cache, of the one that really ran.
+    A finished result wins over a failed one. A structure that no job finished has status
+    ``unfinished`` and `reason`, what the last job that failed said. Column `label_process` holds
+    the uuid of the process that computed the row; for a process taken from the cache, of the one
+    that really ran.
     """
+    wanted = structures.get_batch()
     rows, found = _best_rows(labels)
-    joined = StructureBatch.concatenate([batch for batch, _ in found])
-    order = [rows[key] for key in structures.get_batch().ids]
-    processes = np.concatenate([[process] * len(batch) for batch, process in found])
+    missing = wanted.take([i for i, key in enumerate(wanted.ids) if key not in rows])
+    blank = _blank_results(missing, reason.value)
+    joined = StructureBatch.concatenate([*(batch for batch, _ in found), blank])
+    n_known = len(joined) - len(blank)
+    rows.update({key: n_known + i for i, key in enumerate(blank.ids)})
+    processes = [process for batch, process in found for _ in range(len(batch))]
+    processes += [''] * len(blank)
     return StructureSetData.from_batch(
-        joined.with_columns(label_process=list(processes)).take(order)
+        joined.with_columns(label_process=processes).take([rows[key] for key in wanted.ids])
     )
 
 
@@ -39,7 +47,7 @@ def take_unfinished(structures: StructureSetData, **labels: StructureSetData) ->
     status = StructureBatch.concatenate([batch for batch, _ in found]).status
     batch = structures.get_batch()
     rest = [
-        i for i, key in enumerate(batch.ids) if key not in rows or status[rows[key]] == 'unfinished'
+        i for i, key in enumerate(batch.ids) if key not in rows or status[rows[key]] == UNFINISHED
     ]
     return StructureSetData.from_batch(batch.take(rest))
 
@@ -61,6 +69,12 @@ def _best_rows(
                 done.add(key)
             position += 1
     return rows, found
+
+
+def _blank_results(batch: StructureBatch, reason: str) -> StructureBatch:
+    """Return structures that no job has reported on, as a job would report them."""
+    blank = with_results(batch, [None] * len(batch))
+    return blank.with_columns(message=[reason] * len(batch))
 
 
 def original_process(node: Node) -> str:

@@ -172,7 +172,8 @@ class MtpLabelWorkChain(WorkChain):
 
     def results(self) -> None:
         """Join the labels of all jobs, in the order of the input."""
-        self.out('structures', collect_labels(self.inputs.structures, **self._labels()))
+        reason = Str(self.ctx.reason)
+        self.out('structures', collect_labels(self.inputs.structures, reason, **self._labels()))
 
     def _labels(self) -> dict[str, StructureSetData]:
         return {f'labels_{index}': labels for index, labels in enumerate(self.ctx.labels)}

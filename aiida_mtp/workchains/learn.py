@@ -250,8 +250,10 @@ class MtpLearnWorkChain(WorkChain):
             return self.exit_codes.ERROR_LABELLING_FAILED.format(reason=failure(job))
         labelled = job.outputs.structures
         if not labelled.status_counts.get('done'):
+            batch = labelled.get_batch()
             return self.exit_codes.ERROR_LABELLING_FAILED.format(
-                reason=f'none of {len(labelled)} structures in set {labelled.pk} has a result'
+                reason=f'none of {len(batch)} structures in set {labelled.pk} has a result; '
+                f'the first, {batch.ids[0]}: {batch.columns["message"][0]}'
             )
         previous = {'previous': self.ctx.training_set} if self.ctx.training_set else {}
         self.ctx.training_set = append_labels(labelled, **previous)

@@ -66,7 +66,7 @@ def test_labels_of_several_jobs(batch):
     assert ids(first) == ['ni']
     assert ids(take_unfinished(wanted, labels_0=tried)) == ['b2-twice']
     assert ids(take_unfinished(wanted, labels_0=tried, labels_1=again)) == []
-    found = collect_labels(wanted, labels_0=tried, labels_1=again).get_batch()
+    found = collect_labels(wanted, Str(''), labels_0=tried, labels_1=again).get_batch()
     assert found.ids.tolist() == ['b2-twice', 'ni', 'b2']
     assert found.status.tolist() == ['failed', 'done', 'done']
     assert found.energies.tolist() == [-2.0, -5.5, -1.0]
@@ -74,7 +74,7 @@ def test_labels_of_several_jobs(batch):
 
 def test_labels_tell_the_process_they_come_from(batch):
     made = split_structures(stored(batch), Int(3))['shard_00000']
-    found = collect_labels(made, labels_0=made).get_batch()
+    found = collect_labels(made, Str(''), labels_0=made).get_batch()
     assert set(found.columns['label_process']) == {made.creator.uuid}
 
 

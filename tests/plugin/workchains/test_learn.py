@@ -1,0 +1,78 @@
+"""One learning stage with EMT in the place of DFT."""
+
+import numpy as np
+from aiida.engine import run_get_node
+from aiida.orm import Dict, Int
+from ase.build import bulk
+
+from aiida_mtp.core.structures import StructureBatch
+from aiida_mtp.data.structures import StructureSetData
+from aiida_mtp.workchains.learn import MtpLearnWorkChain
+
+
+def prototypes():
+    """Four simple crystals of Cu and Pt."""
+    crystals = [
+        bulk('Cu', a=3.7),
+        bulk('Pt', a=3.9),
+        bulk('CuPt', 'cesiumchloride', a=3.0),
+        bulk('CuPt', 'rocksalt', a=5.2),
+    ]
+    return StructureSetData.from_batch(
+        StructureBatch.from_ase(crystals, ids=['cu', 'pt', 'b2', 'b1'], species=('Cu', 'Pt'))
+    )
+
+
+def learn(codes, structures, calculator='emt', **inputs):
+    return run_get_node(
+        MtpLearnWorkChain,
+        structures=structures,
+        engine={'code': codes['mtp-engine']},
+        dft={'code': codes['mtp-dft'], 'settings': Dict({'calculator': calculator})},
+        **{'level': 4, 'max_initial': 16, 'seed': 3, **inputs},
+    )
+
+
+def test_a_stage_learns_until_nothing_extrapolates(codes):
+    outputs, node = learn(codes, prototypes(), shard_size=Int(3), max_iterations=20)
+    assert node.is_finished_ok, node.exit_message
+    relaxed = outputs['structures'].get_batch()
+    assert list(relaxed.ids) == ['cu', 'pt', 'b2', 'b1']
+    assert set(relaxed.status) == {'converged'}
+    training = outputs['training_set'].get_batch()
+    assert set(training.status) == {'done'}
+    assert len(training) == outputs['report'].get_dict()['training']['n_structures']
+    assert outputs['potential'].creator.process_label == 'MtpTrainCalculation'
+    iterations = outputs['report'].get_dict()['iterations']
+    assert {'relax_0', 'relax_1'} <= set(iterations[-1])  # both shards
+    assert np.all(relaxed.columns['grade'] < 2.1)
+
+
+def test_the_limit_of_iterations_leaves_a_reason(codes):
+    outputs, node = learn(codes, prototypes(), max_iterations=0, max_initial=2)
+    assert node.is_finished_ok, node.exit_message
+    relaxed = outputs['structures'].get_batch()
+    assert 'extrapolating' in set(relaxed.status)
+    assert len(outputs['training_set']) == 2
+
+
+def test_dft_that_knows_none_of_the_elements(codes):
+    iron = StructureSetData.from_batch(
+        StructureBatch.from_ase([bulk('Fe'), bulk('Fe', 'fcc', a=3.6)], ids=['a', 'b'])
+    )
+    _, node = learn(codes, iron, max_initial=2)
+    assert node.exit_status == MtpLearnWorkChain.exit_codes.ERROR_LABELLING_FAILED.status
+    assert node.exit_message.startswith('Labelling failed: ')
+    assert 'Fe' in node.exit_message
+
+
+def test_a_stage_goes_on_from_an_earlier_one(codes):
+    first, _ = learn(codes, prototypes(), max_iterations=0, max_initial=8)
+    _, refused = learn(codes, prototypes(), potential=first['potential'])
+    wanted = MtpLearnWorkChain.exit_codes.ERROR_POTENTIAL_WITHOUT_TRAINING_SET
+    assert refused.exit_status == wanted.status  # what made it is missing
+    earlier = {name: first[name] for name in ('training_set', 'potential')}
+    second, node = learn(codes, prototypes(), max_iterations=1, **earlier)
+    assert node.is_finished_ok, node.exit_message
+    known = set(first['training_set'].get_batch().ids)
+    assert known <= set(second['training_set'].get_batch().ids)
