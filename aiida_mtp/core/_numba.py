@@ -32,6 +32,9 @@ def _cache_folder() -> Path:
     return Path(root) / 'aiida-mtp' / 'kernels' / digest.hexdigest()[:16]
 
 
+# Straight-line code for several atoms becomes vector instructions only by this pass of LLVM.
+numba.config.SLP_VECTORIZE = 1  # type: ignore[attr-defined]
+
 if 'NUMBA_CACHE_DIR' not in os.environ:
     numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]
 
@@ -45,6 +48,17 @@ def njit(function: Kernel) -> Kernel:
 def njit_fast(function: Kernel) -> Kernel:
     """Compile a kernel whose sums may be reordered, which is what lets them be vectorised."""
     flags = {'contract', 'reassoc', 'nsz', 'arcp'}  # not nnan/ninf: NaN must stay visible
+    decorate = numba.njit(cache=True, nogil=True, error_model='numpy', fastmath=flags)
+    return cast('Kernel', decorate(function))
+
+
+def njit_lanes(function: Kernel) -> Kernel:
+    """Compile a kernel that does the same for several atoms; the sums of each keep their order.
+
+    Were they free, the compiler would fill vectors with the terms of one atom, gathered from all
+    over the memory, not with the atoms.
+    """
+    flags = {'contract'}
     decorate = numba.njit(cache=True, nogil=True, error_model='numpy', fastmath=flags)
     return cast('Kernel', decorate(function))
 

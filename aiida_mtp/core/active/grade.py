@@ -16,7 +16,12 @@ import numpy as np
 from aiida_mtp.core._numba import njit_fast
 from aiida_mtp.core.active.active_set import EMPTY, ActiveSet, Mode
 from aiida_mtp.core.active.maxvol import Volume, maximise_volume
-from aiida_mtp.core.potential.evaluate import energy_gradients, site_energy_gradients
+from aiida_mtp.core.potential.evaluate import (
+    Evaluation,
+    evaluate,
+    evaluate_with_gradients,
+    evaluate_with_site_gradients,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,18 +34,25 @@ BLOCK_BYTES = 32 * 2**20  # of rows held at a time …
 KEPT_BYTES = 512 * 2**20  # … unless all of them are no more than this
 
 
-def rows_of(model: MtpModel, batch: StructureBatch, mode: Mode) -> Floats:
-    """Return the rows ``b`` of a batch, one per structure or, in neighborhood mode, per atom.
+def evaluate_rows(model: MtpModel, batch: StructureBatch, mode: Mode) -> tuple[Evaluation, Floats]:
+    """Return what a potential says of a batch, and the rows ``b`` of the batch.
 
     Returns
     -------
-    Floats
-        shape (n_structures or n_atoms, n_parameters).
+    evaluation, rows
+        The rows one per structure or, in neighborhood mode, per atom, shape (n_structures or
+        n_atoms, n_parameters).
     """
     if mode is Mode.NEIGHBORHOOD:
-        return site_energy_gradients(model, batch)
-    per_atom: Floats = energy_gradients(model, batch) / batch.n_atoms[:, None]
-    return per_atom
+        return evaluate_with_site_gradients(model, batch)
+    evaluation, gradients = evaluate_with_gradients(model, batch)
+    gradients /= batch.n_atoms[:, None]
+    return evaluation, gradients
+
+
+def rows_of(model: MtpModel, batch: StructureBatch, mode: Mode) -> Floats:
+    """Return the rows ``b`` of a batch; see `evaluate_rows`."""
+    return evaluate_rows(model, batch, mode)[1]
 
 
 class Rows:
@@ -63,7 +75,7 @@ class Rows:
             return
         keep = len(self) * self.model.n_parameters * 8 <= KEPT_BYTES
         kept = []
-        for structures in self._pieces():
+        for structures in self.pieces():
             block = (
                 int(self.first_row[structures.start]),
                 rows_of(self.model, self.batch.take(structures), self.mode),
@@ -73,7 +85,7 @@ class Rows:
             yield block
         self._kept = kept if keep else None
 
-    def _pieces(self) -> Iterator[slice]:
+    def pieces(self) -> Iterator[slice]:
         """Cut the structures into pieces with few enough rows; one structure at least."""
         rows = max(1, BLOCK_BYTES // (8 * max(1, self.model.n_parameters)))
         start = 0
@@ -118,12 +130,33 @@ def extrapolation_grades(model: MtpModel, active_set: ActiveSet, batch: Structur
 
     In neighborhood mode that is the largest of its atoms.
     """
-    rows = Rows(model, batch, active_set.mode)
-    grades = _row_grades(active_set, rows)
-    if not len(batch):
-        return grades
-    largest: Floats = np.maximum.reduceat(grades, rows.first_row[:-1])
-    return largest
+    return evaluate_with_grades(model, batch, active_set)[1]
+
+
+def evaluate_with_grades(
+    model: MtpModel, batch: StructureBatch, active_set: ActiveSet | None
+) -> tuple[Evaluation, Floats]:
+    """Return what a potential says of a batch, and the grade of each structure.
+
+    Of the rows only so many are held at a time; they are multiplied with A⁻¹ together.
+
+    Parameters
+    ----------
+    active_set
+        Without it all grades are NaN.
+    """
+    if active_set is None or not len(batch):
+        return evaluate(model, batch), np.full(len(batch), np.nan)
+    grades, parts = [], []
+    for structures in Rows(model, batch, active_set.mode).pieces():
+        piece = batch.take(structures)
+        evaluation, rows = evaluate_rows(model, piece, active_set.mode)
+        parts.append(evaluation)
+        of_rows = np.abs(rows @ active_set.inverse).max(axis=1)
+        if active_set.mode is Mode.NEIGHBORHOOD:
+            of_rows = np.maximum.reduceat(of_rows, piece.first_atom[:-1])
+        grades.append(of_rows)
+    return Evaluation.concatenate(parts), np.concatenate(grades)
 
 
 def atom_grades(model: MtpModel, active_set: ActiveSet, batch: StructureBatch) -> Floats:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from aiida_mtp.core._arrays import chunks
-from aiida_mtp.core.engine.progress import progress
+from aiida_mtp.core.engine.progress import progress, warn
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.files import read_structures, write_structures
 from aiida_mtp.core.structures import StructureBatch
@@ -46,12 +48,19 @@ def run(args: argparse.Namespace) -> None:
     model = read_potential(args.potential, args.species)
     active_set = read_active_state(args.potential, model)
     batch = _read(args.structures, model)
-    parts = []
+    parts, closest = [], np.inf
     with progress('evaluating', len(batch)) as advance:
         for rows in chunks(len(batch), CHUNK):
-            parts.append(_labelled(model, active_set, batch.take(rows)))
-            advance(len(parts[-1]))
+            part, distance = _labelled(model, active_set, batch.take(rows))
+            parts.append(part)
+            closest = min(closest, distance)
+            advance(len(part))
     write_structures(args.output, StructureBatch.concatenate(parts) if parts else batch)
+    if closest < model.min_dist:
+        warn(
+            f'{args.structures}: atoms come as close as {closest:.3f} Å; the potential was trained '
+            f'on distances above {model.min_dist:.3f} Å and knows nothing of closer ones'
+        )
 
 
 def _read(path: str, model: MtpModel) -> StructureBatch:
@@ -69,13 +78,12 @@ def _read(path: str, model: MtpModel) -> StructureBatch:
 
 def _labelled(
     model: MtpModel, active_set: ActiveSet | None, batch: StructureBatch
-) -> StructureBatch:
-    """Return structures with the labels of the potential in place of their own."""
-    from aiida_mtp.core.active.grade import extrapolation_grades
-    from aiida_mtp.core.potential.evaluate import evaluate
+) -> tuple[StructureBatch, float]:
+    """Return structures with the labels of the potential, and the smallest distance in them, Å."""
+    from aiida_mtp.core.active.grade import evaluate_with_grades
 
-    found = evaluate(model, batch)
+    found, grades = evaluate_with_grades(model, batch, active_set)
     labelled = batch.replaced(energies=found.energies, forces=found.forces, stresses=found.stresses)
-    if active_set is None:
-        return labelled
-    return labelled.with_columns(grade=extrapolation_grades(model, active_set, batch))
+    if active_set is not None:
+        labelled = labelled.with_columns(grade=grades)
+    return labelled, float(np.min(found.min_dist, initial=np.inf))

@@ -1,4 +1,4 @@
-"""A bar on the terminal for work that takes long."""
+"""What is told on the terminal while a verb works: how far it is, and warnings."""
 
 from __future__ import annotations
 
@@ -40,3 +40,8 @@ def progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(description, total=total)
         yield lambda n: bar.advance(task, n)
+
+
+def warn(message: str) -> None:
+    """Tell in one line what the user should know of a result that is there all the same."""
+    print(f'mtp-engine: warning: {message}', file=sys.stderr)  # noqa: T201

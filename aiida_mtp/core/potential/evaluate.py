@@ -6,29 +6,26 @@ nothing is summed across threads: the results are the same for any number of the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aiida_mtp.core._numba import njit_parallel, prange
-from aiida_mtp.core.neighbors import invert_cell
-from aiida_mtp.core.potential.kernels import (
-    CAPACITY,
-    KernelArguments,
-    add_parameter_gradient,
-    evaluate_site,
-    kernel_arguments,
-    make_workspace,
-    scatter,
-)
+from aiida_mtp.core._numba import njit
+from aiida_mtp.core._threads import on_all_threads
+from aiida_mtp.core.potential.arguments import KernelArguments, kernel_arguments
+from aiida_mtp.core.potential.kernels import evaluate_structure
+from aiida_mtp.core.potential.workspace import CAPACITY, make_workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aiida_mtp.core._typing import Floats, Ints, Types
     from aiida_mtp.core.potential.model import MtpModel
+    from aiida_mtp.core.potential.workspace import Workspace
     from aiida_mtp.core.structures import StructureBatch
 
-RUN = 16  # structures a thread takes at a time
+RUN = 64  # structures a thread takes at a time
 
 
 @dataclass(frozen=True)
@@ -55,6 +52,12 @@ class Evaluation:
     site_energies: Floats
     min_dist: Floats
 
+    @classmethod
+    def concatenate(cls, parts: Sequence[Evaluation]) -> Evaluation:
+        """Join what was said of the parts of a batch."""
+        names = [field.name for field in fields(cls)]
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
 
 def evaluate(model: MtpModel, batch: StructureBatch) -> Evaluation:
     """Evaluate a potential.
@@ -70,24 +73,34 @@ def evaluate(model: MtpModel, batch: StructureBatch) -> Evaluation:
     return _run(model, batch, np.empty((0, 0)), np.empty((0, 0)))
 
 
+def evaluate_with_gradients(model: MtpModel, batch: StructureBatch) -> tuple[Evaluation, Floats]:
+    """Return `evaluate` and dE/dθ of each structure, at little more than the cost of one.
+
+    Returns
+    -------
+    evaluation, gradients
+        The latter of shape (n_structures, n_parameters).
+    """
+    gradients = np.zeros((len(batch), model.n_parameters))
+    return _run(model, batch, gradients, np.empty((0, 0))), gradients
+
+
+def evaluate_with_site_gradients(
+    model: MtpModel, batch: StructureBatch
+) -> tuple[Evaluation, Floats]:
+    """Return `evaluate` and dE_i/dθ of each atom, shape (n_atoms, n_parameters)."""
+    gradients = np.zeros((len(batch.positions), model.n_parameters))
+    return _run(model, batch, np.empty((0, 0)), gradients), gradients
+
+
 def energy_gradients(model: MtpModel, batch: StructureBatch) -> Floats:
     """Return dE/dθ of each structure, shape (n_structures, n_parameters)."""
-    gradients = np.zeros((len(batch), model.n_parameters))
-    _run(model, batch, gradients, np.empty((0, 0)))
-    return gradients
+    return evaluate_with_gradients(model, batch)[1]
 
 
 def site_energy_gradients(model: MtpModel, batch: StructureBatch) -> Floats:
     """Return dE_i/dθ of each atom, shape (n_atoms, n_parameters)."""
-    gradients = np.zeros((len(batch.positions), model.n_parameters))
-    _run(model, batch, np.empty((0, 0)), gradients)
-    return gradients
-
-
-def evaluate_with_gradients(model: MtpModel, batch: StructureBatch) -> tuple[Evaluation, Floats]:
-    """Return `evaluate` and `energy_gradients`, at little more than the cost of one."""
-    gradients = np.zeros((len(batch), model.n_parameters))
-    return _run(model, batch, gradients, np.empty((0, 0))), gradients
+    return evaluate_with_site_gradients(model, batch)[1]
 
 
 def _run(
@@ -99,39 +112,44 @@ def _run(
     result = Evaluation(
         np.zeros(n), np.zeros((n_atoms, 3)), np.zeros((n, 6)), np.zeros(n_atoms), np.full(n, np.inf)
     )
-    capacity = CAPACITY
-    while n:
-        of_structures[:] = 0.0
-        of_sites[:] = 0.0
-        most = _evaluate_all(
-            batch.first_atom,
-            batch.positions,
-            batch.cells,
-            batch.types,
-            arguments,
-            capacity,
-            result.energies,
-            result.forces,
-            result.stresses,
-            result.site_energies,
-            result.min_dist,
-            of_structures,
-            of_sites,
-        )
-        if most <= capacity:
-            break
-        capacity = most
+
+    def evaluate_run(start: int) -> None:
+        capacity, done = CAPACITY, start
+        while done < min(n, start + RUN):
+            done, most = _evaluate_rows(
+                done,
+                min(n, start + RUN),
+                batch.first_atom,
+                batch.positions,
+                batch.cells,
+                batch.types,
+                arguments,
+                make_workspace(arguments, capacity),
+                result.energies,
+                result.forces,
+                result.stresses,
+                result.site_energies,
+                result.min_dist,
+                of_structures,
+                of_sites,
+            )
+            capacity = max(most, 2 * capacity)  # only if it was too small
+
+    for _ in on_all_threads(evaluate_run, range(0, n, RUN)):
+        pass
     return result
 
 
-@njit_parallel
-def _evaluate_all(
+@njit
+def _evaluate_rows(
+    start: int,
+    stop: int,
     first_atom: Ints,
     positions: Floats,
     cells: Floats,
     types: Types,
     potential: KernelArguments,
-    capacity: int,
+    work: Workspace,
     energies: Floats,
     forces: Floats,
     stresses: Floats,
@@ -139,39 +157,31 @@ def _evaluate_all(
     min_dist: Floats,
     of_structures: Floats,
     of_sites: Floats,
-) -> int:
-    """Evaluate all structures; return the largest number of neighbours of any atom."""
-    n_runs = (len(cells) + RUN - 1) // RUN
-    most = np.zeros(n_runs, np.int64)
-    for run in prange(n_runs):
-        work = make_workspace(potential, capacity)
-        for s in range(run * RUN, min(len(cells), (run + 1) * RUN)):
-            start, stop = first_atom[s], first_atom[s + 1]
-            own, cell, kinds = positions[start:stop], cells[s], types[start:stop]
-            volume = abs(invert_cell(cell, work.inverse))
-            energies[s] = 0.0
-            forces[start:stop] = 0.0
-            stresses[s] = 0.0
-            for i in range(stop - start):
-                n, energy = evaluate_site(i, own, cell, kinds, potential, work)
-                most[run] = max(most[run], n)
-                if n > len(work.shell.r):
-                    continue
-                energies[s] += energy
-                site_energies[start + i] = energy
-                for j in range(n):
-                    min_dist[s] = min(min_dist[s], work.shell.r[j])
-                scatter(i, n, work, forces[start:stop], stresses[s])
-                if len(of_structures):
-                    add_parameter_gradient(
-                        n, kinds[i], kinds, potential, work, 1.0, of_structures[s]
-                    )
-                if len(of_sites):
-                    add_parameter_gradient(
-                        n, kinds[i], kinds, potential, work, 1.0, of_sites[start + i]
-                    )
-            stresses[s] /= volume
-            if np.isnan(energies[s]):
-                forces[start:stop] = np.nan
-                stresses[s] = np.nan
-    return int(most.max())
+) -> tuple[int, int]:
+    """Evaluate some structures.
+
+    Returns
+    -------
+    stop
+        The first that is not done: it has an atom with …
+    n_neighbors
+        … so many neighbours, more than there is room for.
+    """
+    for s in range(start, stop):
+        rows = slice(first_atom[s], first_atom[s + 1])
+        gradients = of_sites[rows] if len(of_sites) else of_structures[s : s + 1]
+        n, min_dist[s] = evaluate_structure(
+            positions[rows],
+            cells[s],
+            types[rows],
+            potential,
+            work,
+            site_energies[rows],
+            forces[rows],
+            stresses[s],
+            gradients,
+        )
+        if n:
+            return s, n
+        energies[s] = site_energies[rows].sum()
+    return stop, 0

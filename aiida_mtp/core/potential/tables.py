@@ -40,7 +40,7 @@ Vertex = tuple[int, int, Powers]  # μ, ν, powers of the free indices
 Component = tuple[tuple[Vertex, ...], tuple[tuple[int, ...], ...]]  # vertices, edges between them
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MtpTables:
     """The products that make the basis functions of a potential out of its basic moments.
 

@@ -6,21 +6,16 @@ Nothing is summed across structures or threads: the result is the same for any n
 from __future__ import annotations
 
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import get_num_threads
 
 from aiida_mtp.core._arrays import strings
+from aiida_mtp.core._threads import on_all_threads
 from aiida_mtp.core.active.active_set import ActiveSet, Mode
-from aiida_mtp.core.potential.kernels import (
-    CAPACITY,
-    KernelArguments,
-    kernel_arguments,
-    make_workspace,
-)
+from aiida_mtp.core.potential.arguments import KernelArguments, kernel_arguments
+from aiida_mtp.core.potential.workspace import CAPACITY, make_workspace
 from aiida_mtp.core.relax.frame import REASONS, UNKNOWN_SPECIES, Grading, Limits
 from aiida_mtp.core.relax.kernels import Rows, Scan, relax_rows
 from aiida_mtp.core.relax.settings import RelaxSettings
@@ -93,10 +88,9 @@ def relax(
         factors=_scan_factors(settings),
     )
     pieces = np.split(todo, np.arange(STRUCTURES_PER_CALL, len(todo), STRUCTURES_PER_CALL))
-    with ThreadPoolExecutor(n_threads or get_num_threads()) as pool:
-        for done in pool.map(task.relax, pieces):
-            if progress is not None:
-                progress(done)
+    for done in on_all_threads(task.relax, pieces, n_threads):
+        if progress is not None:
+            progress(done)
     return Relaxed(_structures(batch, rows), _candidates(batch, rows))
 
 
@@ -116,14 +110,11 @@ class _Task:
         if not len(todo):
             return 0
         n_points, n_parameters = len(self.factors), len(self.inverse)
-        grading = Grading(
-            self.inverse,
-            np.zeros(int(self.is_by_atom)),
-            np.zeros(n_parameters),
-            np.zeros(n_parameters),
-        )
+        n_atoms = int(np.diff(self.rows.first_atom)[todo].max())
+        n_rows = n_atoms if self.is_by_atom else min(1, n_parameters)
+        grading = Grading(self.inverse, np.zeros((n_rows, n_parameters)), np.zeros(n_parameters))
         scan = Scan(self.factors, np.zeros(n_points), np.zeros(n_points, dtype=np.int64))
-        room = make_room(int(np.diff(self.rows.first_atom)[todo].max()))
+        room = make_room(n_atoms)
         capacity, done = CAPACITY, 0
         while done < len(todo):
             work = make_workspace(self.potential, capacity)

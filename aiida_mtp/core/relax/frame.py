@@ -14,17 +14,13 @@ import numpy as np
 from aiida_mtp.core._numba import njit
 from aiida_mtp.core.active.grade import grade_of_row
 from aiida_mtp.core.neighbors import MAX_IMAGES, count_images
-from aiida_mtp.core.potential.kernels import (
-    KernelArguments,
-    Workspace,
-    add_parameter_gradient,
-    evaluate_site,
-    scatter,
-)
+from aiida_mtp.core.potential.kernels import evaluate_structure
 from aiida_mtp.core.relax.settings import StopReason
 
 if TYPE_CHECKING:
     from aiida_mtp.core._typing import Floats, Types
+    from aiida_mtp.core.potential.arguments import KernelArguments
+    from aiida_mtp.core.potential.workspace import Workspace
 
 REASONS = tuple(StopReason)
 CONVERGED = REASONS.index(StopReason.CONVERGED)
@@ -61,15 +57,15 @@ class Grading(NamedTuple):
     ----------
     inverse
         shape (n_parameters, n_parameters): A⁻¹; of no rows if there is no active set.
-    by_atom
-        shape (1,) in neighborhood mode, (0,) in configuration mode.
-    gradient, product
-        shape (n_parameters,), or (0,) without grades: work space of one thread.
+    rows
+        Work space of one thread: shape (1, n_parameters) in configuration mode, (n_atoms,
+        n_parameters) for the largest structure in neighborhood mode, (0, 0) without grades.
+    product
+        shape (n_parameters,): work space of one thread.
     """
 
     inverse: Floats
-    by_atom: Floats
-    gradient: Floats
+    rows: Floats
     product: Floats
 
 
@@ -82,6 +78,8 @@ class Frame(NamedTuple):
         shape (≥ n_atoms, 3), (3, 3), Å.
     forces, stress
         shape (≥ n_atoms, 3), eV/Å; (6,), ASE's sign and order, eV/Å³.
+    site_energies
+        shape (≥ n_atoms,), eV.
     scalars
         shape (4,): energy (eV), volume (Å³), grade, smallest distance (Å).
     """
@@ -90,13 +88,19 @@ class Frame(NamedTuple):
     cell: Floats
     forces: Floats
     stress: Floats
+    site_energies: Floats
     scalars: Floats
 
 
 def make_frame(n_atoms: int) -> Frame:
     """Return room for a structure of up to so many atoms."""
     return Frame(
-        np.zeros((n_atoms, 3)), np.zeros((3, 3)), np.zeros((n_atoms, 3)), np.zeros(6), np.zeros(4)
+        np.zeros((n_atoms, 3)),
+        np.zeros((3, 3)),
+        np.zeros((n_atoms, 3)),
+        np.zeros(6),
+        np.zeros(n_atoms),
+        np.zeros(4),
     )
 
 
@@ -175,24 +179,10 @@ def judge_properties(frame: Frame, n_atoms: int, limits: Limits, has_grade: int)
 
 
 @njit
-def clear(frame: Frame, n_atoms: int, grading: Grading) -> None:
-    """Set to zero what the atoms add up to."""
-    for i in range(n_atoms):
-        for a in range(3):
-            frame.forces[i, a] = 0.0
-    for a in range(6):
-        frame.stress[a] = 0.0
-    for k in range(len(grading.gradient)):
-        grading.gradient[k] = 0.0
-
-
-@njit
 def evaluate_frame(
     frame: Frame, types: Types, potential: KernelArguments, grading: Grading, work: Workspace
 ) -> int:
-    """Write energy, forces, stress, smallest distance and grade of a frame.
-
-    ``work.inverse`` must hold the inverse of the cell, and the frame its volume. Allocates nothing.
+    """Write energy, forces, stress, smallest distance and grade of a frame. Allocates nothing.
 
     Returns
     -------
@@ -200,31 +190,26 @@ def evaluate_frame(
         0, or the number of neighbours of an atom that the workspace has no room for; then nothing
         is right.
     """
-    n_atoms, n_parameters = len(types), len(grading.gradient)
-    positions = frame.positions[:n_atoms]
-    clear(frame, n_atoms, grading)
-    energy, closest, grade = 0.0, np.inf, 0.0
-    for i in range(n_atoms):
-        n, site_energy = evaluate_site(i, positions, frame.cell, types, potential, work)
-        if n > len(work.shell.r):
-            return n
-        energy += site_energy
-        for j in range(n):
-            closest = min(closest, work.shell.r[j])
-        scatter(i, n, work, frame.forces, frame.stress)
-        if n_parameters:
-            add_parameter_gradient(n, types[i], types, potential, work, 1.0, grading.gradient)
-        # the row is complete after each atom in neighborhood mode, after the last otherwise
-        if n_parameters and (len(grading.by_atom) or i == n_atoms - 1):
-            scale = 1.0 if len(grading.by_atom) else 1.0 / n_atoms
-            own = grade_of_row(grading.gradient, scale, grading.inverse, grading.product)
-            if not own < grade:  # NaN stays
-                grade = own
-            for k in range(n_parameters):
-                grading.gradient[k] = 0.0
-    for a in range(6):
-        frame.stress[a] /= frame.scalars[CELL_VOLUME]
-    frame.scalars[ENERGY] = energy
-    frame.scalars[DISTANCE] = closest
-    frame.scalars[GRADE] = grade if n_parameters else np.nan
+    n_atoms, n_rows = len(types), len(grading.rows)
+    rows = grading.rows[: min(n_rows, n_atoms)]
+    n_neighbors, frame.scalars[DISTANCE] = evaluate_structure(
+        frame.positions[:n_atoms],
+        frame.cell,
+        types,
+        potential,
+        work,
+        frame.site_energies[:n_atoms],
+        frame.forces[:n_atoms],
+        frame.stress,
+        rows,
+    )
+    if n_neighbors:
+        return n_neighbors
+    frame.scalars[ENERGY] = frame.site_energies[:n_atoms].sum()
+    frame.scalars[GRADE] = 0.0 if n_rows else np.nan
+    scale = 1.0 / n_atoms if n_rows == 1 else 1.0  # of the row of a structure, or of each atom
+    for row in rows:
+        own = grade_of_row(row, scale, grading.inverse, grading.product)
+        if not own < frame.scalars[GRADE]:  # NaN stays
+            frame.scalars[GRADE] = own
     return 0

@@ -13,6 +13,7 @@ import numpy as np
 
 from aiida_mtp.core._numba import njit
 from aiida_mtp.core.neighbors import invert_cell
+from aiida_mtp.core.potential.workspace import shell_of
 from aiida_mtp.core.relax.frame import (
     CELL_VOLUME,
     ENERGY,
@@ -35,7 +36,8 @@ from aiida_mtp.core.relax.volume import best_factor
 
 if TYPE_CHECKING:
     from aiida_mtp.core._typing import Floats, Ints, Types
-    from aiida_mtp.core.potential.kernels import KernelArguments, Workspace
+    from aiida_mtp.core.potential.arguments import KernelArguments
+    from aiida_mtp.core.potential.workspace import Workspace
 
 
 class Rows(NamedTuple):
@@ -136,7 +138,9 @@ def relax_rows(
             if reason != GOING:
                 break
             if turn == n_points + 1:
-                begin_steps(n_atoms, limits, work.inverse, potential.max_dist, work.shell, room)
+                begin_steps(
+                    n_atoms, limits, work.inverse, potential.max_dist, shell_of(work, 0), room
+                )
             else:
                 digest_step(n_atoms, limits, room)
         rows.reasons[row] = reason

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import get_num_threads
 
 from aiida_mtp.core._numba import njit, njit_fast
+from aiida_mtp.core._threads import on_all_threads
 from aiida_mtp.core.training.jacobian import structure_jacobian
 from aiida_mtp.core.training.workspace import Basis, Structures, make_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aiida_mtp.core._typing import Floats, Ints
     from aiida_mtp.core.training.labels import TrainingData
 
@@ -95,26 +92,11 @@ def normal_equations(
             losses,
         )
 
-    _on_all_threads(add, n_groups)
+    for _ in on_all_threads(add, range(n_groups)):
+        pass
     lower = matrices.sum(axis=0)
     matrix = np.tril(lower) + np.tril(lower, -1).T
     return NormalEquations(matrix, vectors.sum(axis=0), losses)
-
-
-def _on_all_threads(work: Callable[[int], None], n: int) -> None:
-    """Call ``work(0)`` … ``work(n - 1)`` on the threads the kernels may use.
-
-    The kernel releases the GIL; a parallel kernel of this size would take numba as long to
-    compile as all the rest of the training.
-    """
-    n_threads = min(n, get_num_threads())
-    if n_threads == 1:
-        for i in range(n):
-            work(i)
-        return
-    with ThreadPoolExecutor(n_threads) as pool:
-        for _ in pool.map(work, range(n)):  # raises what a thread has raised
-            pass
 
 
 def _balanced_groups(data: TrainingData, chosen: Ints, n_groups: int) -> Ints:

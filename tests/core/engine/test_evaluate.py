@@ -1,7 +1,10 @@
 """mtp-engine evaluate."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from reference.crystals import rattled_crystals
 
 from aiida_mtp.core.engine import evaluate as module
 from aiida_mtp.core.engine.main import main
@@ -73,3 +76,17 @@ def test_potential_cut_short(mlip3, tmp_path, capsys):
     message = capsys.readouterr().err
     assert 'cut.almtp' in message
     assert message.count('\n') == 1
+
+
+def test_atoms_closer_than_trained_are_told(tmp_path, capsys):
+    potential = Path(__file__).parents[2] / 'data' / 'relax' / 'emt.almtp'
+    crystals = rattled_crystals(2, seed=0, rattle=0.0)
+    write_structures(tmp_path / 'good.parquet', crystals)
+    squeezed = crystals.replaced(cells=0.6 * crystals.cells, positions=0.6 * crystals.positions)
+    write_structures(tmp_path / 'close.parquet', squeezed)
+    evaluate(tmp_path, potential, tmp_path / 'good.parquet', '--species', *NAMES)
+    assert capsys.readouterr().err == ''
+    evaluate(tmp_path, potential, tmp_path / 'close.parquet', '--species', *NAMES)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith('mtp-engine: warning: ')
+    assert 'the potential was trained on distances above' in line

@@ -7,18 +7,16 @@ import pytest
 from reference import mtp as reference
 from reference.models import CUTOFF, random_model, random_structures
 
+from aiida_mtp.core.potential.arguments import kernel_arguments
 from aiida_mtp.core.potential.evaluate import (
     energy_gradients,
     evaluate,
     evaluate_with_gradients,
     site_energy_gradients,
 )
-from aiida_mtp.core.potential.kernels import (
-    evaluate_structure,
-    kernel_arguments,
-    make_workspace,
-)
+from aiida_mtp.core.potential.kernels import evaluate_structure
 from aiida_mtp.core.potential.tables import MtpTables
+from aiida_mtp.core.potential.workspace import make_workspace
 from aiida_mtp.core.structures import StructureBatch
 
 STEP = 1e-4
@@ -146,30 +144,27 @@ def test_one_structure_kernel_equals_the_batch():
     potential = kernel_arguments(model)
     work = make_workspace(potential, 200)
     for s, one in enumerate(batch):
-        forces, stress = np.empty((len(one.positions), 3)), np.empty(6)
-        gradient = np.empty(model.n_parameters)
-        n, energy, min_dist = evaluate_structure(
-            one.positions, one.cells[0], one.types, potential, work, forces, stress, gradient
+        n_atoms = len(one.positions)
+        forces, stress, sites = np.empty((n_atoms, 3)), np.empty(6), np.empty(n_atoms)
+        gradient = np.empty((1, model.n_parameters))
+        full, min_dist = evaluate_structure(
+            *(one.positions, one.cells[0], one.types, potential, work),
+            *(sites, forces, stress, gradient),
         )
-        assert 0 < n <= 200
-        assert energy == expected.energies[s]
+        assert not full
+        assert sites.sum() == expected.energies[s]
         assert min_dist == expected.min_dist[s]
         np.testing.assert_array_equal(forces, expected.forces[batch.atoms_of(s)])
         np.testing.assert_array_equal(stress, expected.stresses[s])
-        np.testing.assert_array_equal(gradient, gradients[s])
+        np.testing.assert_array_equal(gradient[0], gradients[s])
 
 
 def test_one_structure_kernel_asks_for_room():
     model, batch = random_model(), random_structures(1)
     potential = kernel_arguments(model)
-    n, *_ = evaluate_structure(
-        batch.positions,
-        batch.cells[0],
-        batch.types,
-        potential,
-        make_workspace(potential, 3),
-        np.empty((4, 3)),
-        np.empty(6),
-        np.empty(0),
+    n, _ = evaluate_structure(
+        *(batch.positions, batch.cells[0], batch.types),
+        *(potential, make_workspace(potential, 3)),
+        *(np.empty(4), np.empty((4, 3)), np.empty(6), np.empty((0, 0))),
     )
     assert n > 3
