@@ -10,138 +10,50 @@ species t. Then
     ∂²E_i/∂ρ∂moment_coeffs[s] = ∂M_s/∂ρ
 
 with the sums over the basic moments of this μ. All ∂M/∂ρ and ∂D/∂ρ come out of one pass forwards
-and one pass backwards through the products, for all labels at once.
+and one pass backwards through the products, for as many labels at once as fill a vector: few enough
+that the derivatives of all moments stay in the cache.
 """
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
-from aiida_mtp.core._numba import njit, njit_fast
+from aiida_mtp.core._numba import njit, njit_fast, njit_lanes
+from aiida_mtp.core.potential.moments import NO_SEEDS, sum_products
+from aiida_mtp.core.potential.workspace import LANES
+from aiida_mtp.core.training.pairs import add_pair, add_pair_terms
 
 if TYPE_CHECKING:
-    from aiida_mtp.core._typing import Floats, Ints
+    from aiida_mtp.core._typing import Floats
+    from aiida_mtp.core.potential.arguments import Products
     from aiida_mtp.core.training.workspace import Basis, Structures, Workspace
 
 
 @njit_fast
-def _radial_basis(r: float, basis: Basis, phi: Floats, dphi: Floats) -> None:
-    """Write φ_k(r) and dφ_k/dr."""
-    low, high = basis.min_dist, basis.max_dist
-    slope = 2.0 / (high - low)
-    xi = (2.0 * r - low - high) / (high - low)
-    tail = basis.scaling * (high - r) ** 2
-    d_tail = -2.0 * basis.scaling * (high - r)
-    before, now, d_before, d_now = 1.0, xi, 0.0, slope
-    phi[0] = tail
-    dphi[0] = d_tail
-    for k in range(1, len(phi)):
-        phi[k] = now * tail
-        dphi[k] = d_now * tail + now * d_tail
-        after = 2.0 * xi * now - before
-        d_after = 2.0 * (slope * now + xi * d_now) - d_before
-        before, now, d_before, d_now = now, after, d_now, d_after
+def _start_from(coeffs: Floats, basis: Basis, work: Workspace) -> None:
+    """Write what the way back starts from: moment_coeffs, at the nodes of the products."""
+    adjoints, nodes = work.adjoints, basis.plan.backward.nodes
+    adjoints[:] = 0.0
+    for s in range(len(coeffs)):
+        adjoints[basis.plan.mapping[s], 0] += coeffs[s]
+    for g in range(len(nodes)):
+        work.seeds[g] = adjoints[nodes[g], 0]
 
 
 @njit_fast
-def _angular_basis(ux: float, uy: float, uz: float, powers: Ints, out: Floats) -> None:
-    """Write u^abc, and r times its gradient, which is tangential."""
-    for row in range(len(powers)):
-        a, b, c = powers[row, 0], powers[row, 1], powers[row, 2]
-        x, y, z = ux**a, uy**b, uz**c
-        value = x * y * z
-        gx = a * ux ** (a - 1) * y * z if a > 0 else 0.0
-        gy = b * x * uy ** (b - 1) * z if b > 0 else 0.0
-        gz = c * x * y * uz ** (c - 1) if c > 0 else 0.0
-        inward = (a + b + c) * value  # u·∇u^abc, by Euler
-        out[0, row] = value
-        out[1, row] = gx - inward * ux
-        out[2, row] = gy - inward * uy
-        out[3, row] = gz - inward * uz
-
-
-@njit_fast
-def _add_pair(
-    other: int,
-    kind: int,
-    vector: Floats,
-    radial: Floats,
-    basis: Basis,
-    phi: Floats,
-    dphi: Floats,
-    monomial: Floats,
-    work: Workspace,
+def _write_basic_moments(
+    atom: int, n_atoms: int, radial: Floats, basis: Basis, work: Workspace
 ) -> None:
-    """Add a neighbour to P and to the derivatives of the basic moments."""
-    n_atoms = len(work.slopes) - 2
-    x, y, z = vector[0], vector[1], vector[2]
-    r = math.sqrt(x * x + y * y + z * z)
-    over = 1.0 / r
-    ux, uy, uz = x * over, y * over, z * over
-    _radial_basis(r, basis, phi, dphi)
-    _angular_basis(ux, uy, uz, basis.powers, monomial)
-    m, tx, ty, tz = monomial[0], monomial[1], monomial[2], monomial[3]
-    for row in range(len(m)):
-        projected = work.projected[kind, row]
-        value = m[row]
-        for k in range(len(phi)):
-            projected[k] += value * phi[k]
-    for mu in range(len(basis.n_rows)):
-        f, df = 0.0, 0.0
-        for k in range(len(phi)):
-            f += radial[mu, k] * phi[k]
-            df += radial[mu, k] * dphi[k]
-        f *= over
-        of_x, of_y, of_z = (
-            work.slopes[other, 0, mu],
-            work.slopes[other, 1, mu],
-            work.slopes[other, 2, mu],
-        )
-        strain_xx, strain_yy, strain_zz = (
-            work.slopes[n_atoms, 0, mu],
-            work.slopes[n_atoms, 1, mu],
-            work.slopes[n_atoms, 2, mu],
-        )
-        strain_yz, strain_xz, strain_xy = (
-            work.slopes[n_atoms + 1, 0, mu],
-            work.slopes[n_atoms + 1, 1, mu],
-            work.slopes[n_atoms + 1, 2, mu],
-        )
-        for row in range(basis.n_rows[mu]):
-            along = df * m[row]
-            dx = along * ux + f * tx[row]
-            dy = along * uy + f * ty[row]
-            dz = along * uz + f * tz[row]
-            of_x[row] += dx
-            of_y[row] += dy
-            of_z[row] += dz
-            strain_xx[row] += dx * x
-            strain_yy[row] += dy * y
-            strain_zz[row] += dz * z
-            strain_yz[row] += dy * z
-            strain_xz[row] += dx * z
-            strain_xy[row] += dx * y
-
-
-@njit_fast
-def _basic_moments(atom: int, n_atoms: int, radial: Floats, basis: Basis, work: Workspace) -> None:
-    """Write the basic moments of a site and their derivatives, and zero the others."""
-    n_labels = 3 * n_atoms + 6
-    work.moments[:] = 0.0
-    work.moment_slopes[:, :n_labels] = 0.0
+    """Write the basic moments of a site that are sums over neighbours, and their derivatives."""
     strain = len(work.slopes) - 2
-    for mu in range(len(basis.n_rows)):
-        for row in range(basis.n_rows[mu]):
-            basic = basis.basic_of[mu, row]
-            if basic < 0:
-                continue
+    for mu in range(len(basis.plan.n_rows)):
+        for row in range(basis.plan.n_rows[mu]):
             total = 0.0
             for kind in range(radial.shape[0]):
                 for k in range(radial.shape[2]):
                     total += radial[kind, mu, k] * work.projected[kind, row, k]
-            work.moments[basic] = total
-            slopes = work.moment_slopes[basic]
+            work.moments[basis.plan.basic_of[mu, row], 0] = total
+            slopes = work.basic_slopes[mu, row]
             for axis in range(3):
                 own = 0.0
                 for j in range(n_atoms):
@@ -152,139 +64,118 @@ def _basic_moments(atom: int, n_atoms: int, radial: Floats, basis: Basis, work: 
                 slopes[3 * n_atoms + 3 + axis] = work.slopes[strain + 1, axis, mu, row]
 
 
-@njit_fast
-def _contract(n_labels: int, basis: Basis, work: Workspace) -> None:
-    """Write all other moments and their derivatives."""
-    moments, times = work.moments, basis.times
-    for t in range(len(times)):
-        a, b, factor, d = times[t, 0], times[t, 1], times[t, 2], times[t, 3]
-        of_a, of_b = factor * moments[b], factor * moments[a]
-        moments[d] += of_b * moments[b]
-        slopes_a, slopes_b, slopes_d = (
-            work.moment_slopes[a],
-            work.moment_slopes[b],
-            work.moment_slopes[d],
-        )
-        for label in range(n_labels):
-            slopes_d[label] += of_a * slopes_a[label] + of_b * slopes_b[label]
+@njit
+def _contract(basis: Basis, work: Workspace) -> None:
+    """Write all other moments, and ∂E_i/∂M of all; they stand in the first lane."""
+    plan, moments, adjoints = basis.plan, work.moments, work.adjoints
+    sum_products(plan.forward, NO_SEEDS, moments, moments, moments)
+    sum_products(plan.backward, work.seeds, adjoints, moments, adjoints)
 
 
-@njit_fast
-def _go_back(n_labels: int, linear: Floats, basis: Basis, work: Workspace) -> None:
-    """Write ∂E_i/∂M of all moments and the derivatives of these."""
-    moments, adjoints, times = work.moments, work.adjoints, basis.times
-    adjoints[:] = 0.0
-    work.adjoint_slopes[:, :n_labels] = 0.0
-    for s in range(len(basis.mapping)):
-        adjoints[basis.mapping[s]] += linear[s]
-    for t in range(len(times) - 1, -1, -1):
-        a, b, factor, d = times[t, 0], times[t, 1], times[t, 2], times[t, 3]
-        of_d = factor * adjoints[d]
-        of_a, of_b = factor * moments[a], factor * moments[b]
-        adjoints[a] += of_d * moments[b]
-        adjoints[b] += of_d * moments[a]
-        back_d = work.adjoint_slopes[d]
-        back_a, back_b = work.adjoint_slopes[a], work.adjoint_slopes[b]
-        slopes_a, slopes_b = work.moment_slopes[a], work.moment_slopes[b]
-        for label in range(n_labels):
-            back_a[label] += of_d * slopes_b[label] + of_b * back_d[label]
-        for label in range(n_labels):
-            back_b[label] += of_d * slopes_a[label] + of_a * back_d[label]
+@njit
+def _contract_slopes(first: int, with_radial: bool, basis: Basis, work: Workspace) -> None:  # noqa: FBT001
+    """Write the derivatives of all moments, and of ∂E_i/∂M, by the labels from `first` on."""
+    plan, slopes = basis.plan, work.moment_slopes
+    for mu in range(len(plan.n_rows)):
+        for row in range(plan.n_rows[mu]):
+            basic = plan.basic_of[mu, row]
+            for lane in range(LANES):
+                slopes[basic, lane] = work.basic_slopes[mu, row, first + lane]
+    _sum_slopes(plan.forward, work.moments, work.moments, slopes, slopes, slopes)
+    if with_radial:
+        back = work.adjoint_slopes
+        _sum_slopes(plan.backward, work.adjoints, work.moments, back, slopes, back)
 
 
-@njit_fast
-def _add_linear(
-    kind: int, n_labels: int, first: int, basis: Basis, work: Workspace, jac: Floats
+@njit_lanes
+def _sum_slopes(
+    products: Products,
+    left: Floats,
+    right: Floats,
+    left_slopes: Floats,
+    right_slopes: Floats,
+    out: Floats,
 ) -> None:
-    """Add the columns of species_coeffs, which start at `first`, and of moment_coeffs."""
-    n_species = len(work.projected)
-    jac[0, first + kind] += 1.0
-    for s in range(len(basis.mapping)):
-        moment = basis.mapping[s]
-        column = first + n_species + s
-        jac[0, column] += work.moments[moment]
-        slopes = work.moment_slopes[moment]
-        for label in range(n_labels):
-            jac[1 + label, column] += slopes[label]
+    """Write the derivatives of sums of products by as many labels as there are lanes.
+
+    See `aiida_mtp.core.potential.moments.sum_products`, whose numbers stand in the first lane of
+    `left` and `right`.
+    """
+    nodes, first, factors, sources = (
+        products.nodes,
+        products.first,
+        products.factors,
+        products.sources,
+    )
+    for g in range(len(nodes)):
+        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
+        for t in range(first[g], first[g + 1]):
+            i, k = sources[t, 0], sources[t, 1]
+            of_a, of_b = factors[t] * right[k, 0], factors[t] * left[i, 0]
+            a, b = left_slopes[i], right_slopes[k]
+            s0 += of_a * a[0] + of_b * b[0]
+            s1 += of_a * a[1] + of_b * b[1]
+            s2 += of_a * a[2] + of_b * b[2]
+            s3 += of_a * a[3] + of_b * b[3]
+            s4 += of_a * a[4] + of_b * b[4]
+            s5 += of_a * a[5] + of_b * b[5]
+            s6 += of_a * a[6] + of_b * b[6]
+            s7 += of_a * a[7] + of_b * b[7]
+        node = out[nodes[g]]
+        node[0], node[1], node[2], node[3] = s0, s1, s2, s3
+        node[4], node[5], node[6], node[7] = s4, s5, s6, s7
 
 
 @njit_fast
-def _add_products(kind: int, n_labels: int, basis: Basis, work: Workspace, jac: Floats) -> None:
-    """Add (∂D_b/∂ρ) P_b to the columns of radial_coeffs, and D_b P_b for the energy."""
+def _add_energy_row(
+    kind: int,
+    first: int,
+    with_radial: bool,  # noqa: FBT001
+    basis: Basis,
+    work: Workspace,
+    line: Floats,
+) -> None:
+    """Add the derivatives of E_i; the columns of species_coeffs start at `first`."""
     n_species, _, size = work.projected.shape
-    n_radial = len(basis.n_rows)
+    n_radial = len(basis.plan.n_rows)
+    line[first + kind] += 1.0
+    for s in range(len(basis.plan.mapping)):
+        line[first + n_species + s] += work.moments[basis.plan.mapping[s], 0]
+    if not with_radial:
+        return
     for mu in range(n_radial):
-        for row in range(basis.n_rows[mu]):
-            basic = basis.basic_of[mu, row]
-            if basic < 0:
-                continue
-            back = work.adjoint_slopes[basic]
-            adjoint = work.adjoints[basic]
+        for row in range(basis.plan.n_rows[mu]):
+            adjoint = work.adjoints[basis.plan.basic_of[mu, row], 0]
+            for other in range(n_species):
+                block = ((kind * n_species + other) * n_radial + mu) * size
+                for k in range(size):
+                    line[block + k] += adjoint * work.projected[other, row, k]
+
+
+@njit_fast
+def _add_linear(first: int, basis: Basis, work: Workspace, lines: Floats) -> None:
+    """Add the columns of moment_coeffs, which start at `first`, of some labels."""
+    for s in range(len(basis.plan.mapping)):
+        slopes = work.moment_slopes[basis.plan.mapping[s]]
+        for lane in range(len(lines)):
+            lines[lane, first + s] += slopes[lane]
+
+
+@njit_fast
+def _add_products(kind: int, basis: Basis, work: Workspace, lines: Floats) -> None:
+    """Add (∂D_b/∂ρ) P_b to the columns of radial_coeffs, of some labels."""
+    n_species, _, size = work.projected.shape
+    n_radial = len(basis.plan.n_rows)
+    for mu in range(n_radial):
+        for row in range(basis.plan.n_rows[mu]):
+            back = work.adjoint_slopes[basis.plan.basic_of[mu, row]]
             for other in range(n_species):
                 first = ((kind * n_species + other) * n_radial + mu) * size
                 projected = work.projected[other, row]
-                for k in range(size):
-                    jac[0, first + k] += adjoint * projected[k]
-                for label in range(n_labels):
-                    factor = back[label]
-                    line = jac[1 + label, first : first + size]
+                for lane in range(len(lines)):
+                    line = lines[lane, first : first + size]
                     for k in range(size):
-                        line[k] += factor * projected[k]
-
-
-@njit_fast
-def _add_pair_terms(
-    atom: int,
-    other: int,
-    n_atoms: int,
-    first: int,
-    vector: Floats,
-    basis: Basis,
-    phi: Floats,
-    dphi: Floats,
-    monomial: Floats,
-    work: Workspace,
-    jac: Floats,
-) -> None:
-    """Add the part D_b ∂P_b/∂ρ of one neighbour to the columns of its species."""
-    size = len(phi)
-    x, y, z = vector[0], vector[1], vector[2]
-    over = 1.0 / math.sqrt(x * x + y * y + z * z)
-    strain = 1 + 3 * n_atoms
-    for mu in range(len(basis.n_rows)):
-        along, wx, wy, wz = 0.0, 0.0, 0.0, 0.0
-        for row in range(basis.n_rows[mu]):
-            basic = basis.basic_of[mu, row]
-            if basic >= 0:
-                adjoint = work.adjoints[basic]
-                along += adjoint * monomial[0, row]
-                wx += adjoint * monomial[1, row]
-                wy += adjoint * monomial[2, row]
-                wz += adjoint * monomial[3, row]
-        along *= over
-        ax, ay, az = along * x, along * y, along * z
-        wx *= over
-        wy *= over
-        wz *= over
-        start = first + mu * size
-        own, image = 1 + 3 * atom, 1 + 3 * other
-        for k in range(size):
-            dx = dphi[k] * ax + phi[k] * wx
-            dy = dphi[k] * ay + phi[k] * wy
-            dz = dphi[k] * az + phi[k] * wz
-            column = start + k
-            jac[own, column] -= dx
-            jac[own + 1, column] -= dy
-            jac[own + 2, column] -= dz
-            jac[image, column] += dx
-            jac[image + 1, column] += dy
-            jac[image + 2, column] += dz
-            jac[strain, column] += dx * x
-            jac[strain + 1, column] += dy * y
-            jac[strain + 2, column] += dz * z
-            jac[strain + 3, column] += dy * z
-            jac[strain + 4, column] += dx * z
-            jac[strain + 5, column] += dx * y
+                        line[k] += back[lane] * projected[k]
 
 
 @njit
@@ -323,6 +214,7 @@ def structure_jacobian(
     n_rows = 1 + n_labels
     jac[:n_rows] = 0.0
     strain = len(work.slopes) - 2
+    _start_from(linear[n_species:], basis, work)
     for i in range(n_atoms):
         kind = types[start + i]
         low, high = structures.first[start + i], structures.first[start + i + 1]
@@ -331,7 +223,7 @@ def structure_jacobian(
         work.slopes[strain:] = 0.0
         for p in range(low, high):
             q, other = p - low, index[p]
-            _add_pair(
+            add_pair(
                 other - start,
                 types[other],
                 r_ij[p],
@@ -342,17 +234,21 @@ def structure_jacobian(
                 work.monomial[q],
                 work,
             )
-        _basic_moments(i, n_atoms, radial[kind], basis, work)
-        _contract(n_labels, basis, work)
-        _add_linear(kind, n_labels, n_nonlinear, basis, work, jac)
+        _write_basic_moments(i, n_atoms, radial[kind], basis, work)
+        _contract(basis, work)
+        _add_energy_row(kind, n_nonlinear, with_radial, basis, work, jac[0])
+        for label in range(0, n_labels, LANES):
+            lines = jac[1 + label : min(n_rows, 1 + label + LANES)]
+            _contract_slopes(label, with_radial, basis, work)
+            _add_linear(n_nonlinear + n_species, basis, work, lines)
+            if with_radial:
+                _add_products(kind, basis, work, lines)
         if not with_radial:
             continue
-        _go_back(n_labels, linear[n_species:], basis, work)
-        _add_products(kind, n_labels, basis, work, jac)
         for p in range(low, high):
             q, other = p - low, index[p]
             block = (kind * n_species + types[other]) * n_radial * size
-            _add_pair_terms(
+            add_pair_terms(
                 i,
                 other - start,
                 n_atoms,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from aiida_mtp.core._numba import njit
+from aiida_mtp.core.potential.arguments import Plan, make_plan
+from aiida_mtp.core.potential.workspace import LANES
 
 if TYPE_CHECKING:
     from aiida_mtp.core._typing import Floats, Ints
@@ -19,15 +21,9 @@ class Basis(NamedTuple):
     Parameters
     ----------
     powers
-        shape (n_angular, 3): the distinct angular monomials, by rank.
-    n_rows
-        shape (n_radial,): how many of them, from the first, a radial function is multiplied with.
-    basic_of
-        shape (n_radial, n_angular): their basic moment, −1 if there is none.
-    times, mapping
-        `MtpTables.alpha_index_times`, `MtpTables.alpha_moment_mapping`.
-    n_moments
-        Number of moments.
+        shape (n_angular, 3): the exponents of the angular monomials.
+    plan
+        Which of them there are, and how moments come from each other.
     min_dist, max_dist
         Å.
     scaling
@@ -35,11 +31,7 @@ class Basis(NamedTuple):
     """
 
     powers: Ints
-    n_rows: Ints
-    basic_of: Ints
-    times: Ints
-    mapping: Ints
-    n_moments: int
+    plan: Plan
     min_dist: float
     max_dist: float
     scaling: float
@@ -91,12 +83,14 @@ class Workspace(NamedTuple):
         shape (n_species, n_angular, basis_size): P.
     slopes
         shape (n_atoms + 2, 3, n_radial, n_angular): ∂M_b/∂r of each atom and, last, of the strain.
+    basic_slopes
+        shape (n_radial, n_angular, ≥ n_labels): the same, by label.
     moments, adjoints
-        shape (n_moments,): M and ∂E_i/∂M.
+        shape (n_moments, LANES): M and ∂E_i/∂M, in the first lane.
+    seeds
+        shape (n_nodes,): what the way back starts from.
     moment_slopes, adjoint_slopes
-        shape (n_moments, n_labels): their derivatives.
-    pair
-        shape (4, n_radial): f, f', and others of one neighbour.
+        shape (n_moments, LANES): their derivatives by as many labels as there are lanes.
     """
 
     phi: Floats
@@ -104,30 +98,24 @@ class Workspace(NamedTuple):
     monomial: Floats
     projected: Floats
     slopes: Floats
+    basic_slopes: Floats
     moments: Floats
     adjoints: Floats
+    seeds: Floats
     moment_slopes: Floats
     adjoint_slopes: Floats
-    pair: Floats
 
 
 def basis_of(model: MtpModel) -> Basis:
     """Return the basis of a potential in the form of the kernels."""
-    basics = model.tables.alpha_index_basic
-    powers = np.unique(basics[:, 1:], axis=0)
-    powers = powers[np.argsort(powers.sum(axis=1), kind='stable')]
-    row_of = {tuple(power): row for row, power in enumerate(powers)}
-    basic_of = np.full((model.tables.n_radial, len(powers)), -1, dtype=np.int64)
-    for index, (mu, *power) in enumerate(basics):
-        basic_of[mu, row_of[tuple(power)]] = index
-    n_rows = [1 + max(np.flatnonzero(row >= 0), default=-1) for row in basic_of]
+    plan = make_plan(model.tables)
+    powers = np.zeros((len(plan.monomials), 3), dtype=np.int64)
+    for row, (lower, axis) in enumerate(plan.monomials[1:], start=1):
+        powers[row] = powers[lower]
+        powers[row, axis] += 1
     return Basis(
-        powers=np.ascontiguousarray(powers),
-        n_rows=np.array(n_rows, dtype=np.int64),
-        basic_of=basic_of,
-        times=np.ascontiguousarray(model.tables.alpha_index_times),
-        mapping=np.ascontiguousarray(model.tables.alpha_moment_mapping),
-        n_moments=int(model.tables.n_moments),
+        powers=powers,
+        plan=plan,
         min_dist=float(model.min_dist),
         max_dist=float(model.max_dist),
         scaling=float(model.scaling),
@@ -138,17 +126,20 @@ def basis_of(model: MtpModel) -> Basis:
 def make_workspace(basis: Basis, radial: Floats, n_neighbors: int, n_atoms: int) -> Workspace:
     """Return work space for structures and sites of at most this size."""
     n_species, _, n_radial, size = radial.shape
-    n_angular = len(basis.powers)
+    n_angular, n_moments = len(basis.powers), basis.plan.n_moments
     n_labels = 3 * n_atoms + 6
+    moments = np.zeros((n_moments, LANES))
+    moments[-2] = 1.0
     return Workspace(
         np.zeros((n_neighbors, size)),
         np.zeros((n_neighbors, size)),
         np.zeros((n_neighbors, 4, n_angular)),
         np.zeros((n_species, n_angular, size)),
         np.zeros((n_atoms + 2, 3, n_radial, n_angular)),
-        np.zeros(basis.n_moments),
-        np.zeros(basis.n_moments),
-        np.zeros((basis.n_moments, n_labels)),
-        np.zeros((basis.n_moments, n_labels)),
-        np.zeros((5, n_radial)),
+        np.zeros((n_radial, n_angular, n_labels + LANES)),
+        moments,
+        np.zeros((n_moments, LANES)),
+        np.zeros(len(basis.plan.backward.nodes)),
+        np.zeros((n_moments, LANES)),
+        np.zeros((n_moments, LANES)),
     )
