@@ -33,7 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='POTENTIAL',
         help='.mtp; with the suffix .almtp (or .als) the active set of SET is made and written too',
     )
-    parser.add_argument('--init', metavar='POTENTIAL', help='potential to start from, or else:')
+    parser.add_argument(
+        '--init',
+        metavar='POTENTIAL',
+        help='potential to start from (with --level, from its radial functions only), or else:',
+    )
     parser.add_argument('--level', type=int, help='level of a new potential, 2, 4 … 28')
     parser.add_argument('--species', nargs='+', metavar='X', help='its elements')
     parser.add_argument('--cutoff', type=float, metavar='Å', help='of its radial functions')
@@ -81,6 +85,7 @@ def _settings(args: argparse.Namespace) -> TrainingSettings:
 def _trained(args: argparse.Namespace, settings: TrainingSettings) -> Training:
     """Train from a potential or anew."""
     from aiida_mtp.core.potential.mlip import read_potential
+    from aiida_mtp.core.potential.model import raised
     from aiida_mtp.core.training.fit import n_steps, train_further, train_new
 
     new = {
@@ -89,9 +94,12 @@ def _trained(args: argparse.Namespace, settings: TrainingSettings) -> Training:
         if getattr(args, name) is not None
     }
     if args.init is not None:
+        level = new.pop('--level', None)
         if new:
             raise InputError(f'--init brings its own basis: leave out {", ".join(new)}')
         model = read_potential(args.init)
+        if level is not None:
+            model = raised(model, level, seed=settings.seed)
         batch = _read(args.training, model.species)
         with progress('training', n_steps(settings, is_new=False)) as advance:
             return train_further(batch, model, settings, advance)

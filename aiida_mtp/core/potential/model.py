@@ -163,3 +163,39 @@ def initial_model(
         species_coeffs=np.zeros(n),
         moment_coeffs=random.uniform(-1.0, 1.0, tables.n_scalar),
     )
+
+
+def raised(model: MtpModel, level: int, *, seed: int = 0) -> MtpModel:
+    """Return an untrained potential of a higher level with the radial functions of a trained one.
+
+    Where a training of the higher level ends depends on its radial functions above all: from these
+    it is there in a few of its long steps, and the way to them was short.
+
+    Parameters
+    ----------
+    seed
+        Of what the lower level does not have.
+
+    Raises
+    ------
+    InputError
+        If the level is lower than that of the potential, or does not exist.
+    """
+    if level < model.level:
+        raise InputError(f'level {level} is below {model.level}, that of the potential')
+    start = initial_model(
+        level,
+        model.species,
+        model.max_dist,
+        min_dist=model.min_dist,
+        radial_basis_size=model.radial_coeffs.shape[3],
+        seed=seed,
+    )
+    radial = start.radial_coeffs.copy()
+    radial[:, :, : model.tables.n_radial] = model.radial_coeffs
+    return replace(
+        start,
+        scaling=model.scaling,
+        radial_coeffs=radial,
+        species_coeffs=model.species_coeffs.copy(),
+    )

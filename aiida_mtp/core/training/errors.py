@@ -71,7 +71,7 @@ class EnergyBin:
 
 @dataclass(frozen=True)
 class BadFrame:
-    """A structure whose forces or stress are beyond the limits.
+    """A structure whose forces, stress or energy are beyond the limits.
 
     Parameters
     ----------
@@ -79,6 +79,8 @@ class BadFrame:
         Of the structure.
     max_force, max_stress
         Largest force on an atom, eV/Å, and component of the stress, eV/Å³.
+    energy_error
+        Of the trained potential, eV/atom; null without an energy.
     weight
         What it counts for; 0 if it was left out.
     """
@@ -86,6 +88,7 @@ class BadFrame:
     id: str
     max_force: float
     max_stress: float
+    energy_error: float | None
     weight: float
 
 
@@ -157,7 +160,8 @@ def training_report(
     """
     good = ~weights.is_bad
     found = evaluate(model, batch)
-    energies = np.where(good, (found.energies - batch.energies) / batch.n_atoms, np.nan)
+    errors = (found.energies - batch.energies) / batch.n_atoms
+    energies = np.where(good, errors, np.nan)
     of_good_atom = good[batch.structure_of_atom]
     left_out = PropertyErrors.of(np.where(good, validation, np.nan))
     return TrainingReport(
@@ -174,7 +178,7 @@ def training_report(
         energy_rmse_validation=left_out.rmse,
         energy_validation=left_out,
         energy_bins=_energy_bins(batch, good, energies, validation),
-        bad_frames=_bad_frames(batch, weights),
+        bad_frames=_bad_frames(batch, weights, errors),
     )
 
 
@@ -198,12 +202,15 @@ def _energy_bins(
     return tuple(bins)
 
 
-def _bad_frames(batch: StructureBatch, weights: FrameWeights) -> tuple[BadFrame, ...]:
+def _bad_frames(
+    batch: StructureBatch, weights: FrameWeights, errors: Floats
+) -> tuple[BadFrame, ...]:
     return tuple(
         BadFrame(
             str(batch.ids[s]),
             float(weights.max_force[s]),
             float(weights.max_stress[s]),
+            float(errors[s]) if np.isfinite(errors[s]) else None,
             float(weights.weights[s]),
         )
         for s in np.flatnonzero(weights.is_bad)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from aiida_mtp.core.errors import InputError
+from aiida_mtp.core.potential.evaluate import evaluate
 from aiida_mtp.core.potential.model import initial_model
 from aiida_mtp.core.training.errors import TrainingReport, training_report
 from aiida_mtp.core.training.gauge import in_standard_gauge
@@ -21,13 +22,16 @@ from aiida_mtp.core.training.workspace import basis_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aiida_mtp.core._typing import Ints
+    from aiida_mtp.core._typing import Bools, Ints
     from aiida_mtp.core.potential.model import MtpModel
     from aiida_mtp.core.structures import StructureBatch
     from aiida_mtp.core.training.labels import TrainingData
     from aiida_mtp.core.training.settings import TrainingSettings
 
 START_STRUCTURES = 120  # at most, on which random starts are compared
+OUTLIER_ROUNDS = 5  # further trainings at most, each without the outliers of the one before
+OUTLIER_FLOOR = 0.05  # eV/atom: what is closer is no outlier, however good the rest
+NORMAL_MEDIAN = 1.4826  # standard deviation in units of the median absolute error
 CLOSER = 0.98  # min_dist of a new potential, in units of the smallest distance in the data
 
 
@@ -167,12 +171,33 @@ def _train(
         advance(n)
 
     state = minimise(objective, start, settings.max_iterations, settings.tolerance, count)
+    left_out = np.zeros(len(batch), dtype=bool)
+    for _ in range(OUTLIER_ROUNDS if settings.outlier_limit is not None else 0):
+        outliers = _outliers(state.put_into(model), batch, weights, settings)
+        if (outliers == left_out).all():
+            break
+        left_out = outliers  # those the bad ones had spoilt come back
+        objective = replace(objective, chosen=chosen[~left_out[chosen]])
+        state = minimise(objective, state, settings.max_iterations, settings.tolerance, count)
+    weights = weights.without(left_out)
     if not np.isfinite(state.loss):
         raise InputError('the training diverges: are all labels of the training set sane?')
     trained = state.put_into(model)
     validation = validation_errors(objective, state, trained, batch, settings, advance)
     report = training_report(trained, batch, weights, validation, state.loss, steps)
     return Training(trained, report)
+
+
+def _outliers(
+    model: MtpModel, batch: StructureBatch, weights: FrameWeights, settings: TrainingSettings
+) -> Bools:
+    """Tell which structures that count have energies far from what all others say."""
+    errors = np.abs(evaluate(model, batch).energies - batch.energies) / batch.n_atoms
+    good = ~weights.is_bad & np.isfinite(errors)
+    typical = NORMAL_MEDIAN * float(np.median(errors[good])) if good.any() else 0.0
+    limit = max((settings.outlier_limit or np.inf) * typical, OUTLIER_FLOOR)
+    far: Bools = (weights.weights > 0) & (errors > limit)
+    return far
 
 
 def _best_start(

@@ -33,6 +33,11 @@ class TrainingSettings:
     bad_frames
         ``weight`` gives a bad frame the weight (limit / largest force)², or the same of the
         stress; ``drop`` leaves it out.
+    outlier_limit
+        If given, a structure is left out whose energy is further off than so many times the
+        typical error, and than 0.05 eV/atom, once the rest is fitted: two labels of one structure
+        that contradict each other spoil all others. Null keeps all, as a screen must: what it has
+        just met for the first time is off at first.
     energy_window
         If given, a structure at the energy e above the lowest mixture of the training set has
         the weight exp(−e / `energy_window`), eV/atom.
@@ -67,6 +72,7 @@ class TrainingSettings:
     force_limit: float | None = 20.0
     stress_limit: float | None = 1.0
     bad_frames: str = 'weight'
+    outlier_limit: float | None = None
     energy_window: float | None = None
     min_window_weight: float = 0.01
     max_iterations: int = 200
@@ -90,6 +96,7 @@ class TrainingSettings:
             'force_limit': (_absent_or_positive(self.force_limit), 'positive or null'),
             'stress_limit': (_absent_or_positive(self.stress_limit), 'positive or null'),
             'bad_frames': (self.bad_frames in BAD_FRAMES, ' or '.join(BAD_FRAMES)),
+            'outlier_limit': (_absent_or_positive(self.outlier_limit), 'positive or null'),
             'energy_window': (_absent_or_positive(self.energy_window), 'positive or null'),
             'min_window_weight': (0 <= self.min_window_weight <= 1, 'between 0 and 1'),
             'max_iterations': (self.max_iterations >= 0, 'not negative'),
@@ -128,7 +135,7 @@ class TrainingSettings:
         return asdict(self)
 
 
-_OPTIONAL = ('force_limit', 'stress_limit', 'energy_window')
+_OPTIONAL = ('force_limit', 'stress_limit', 'outlier_limit', 'energy_window')
 _NUMBERS = tuple(f.name for f in fields(TrainingSettings) if f.name != 'bad_frames')
 _INTEGERS = tuple(f.name for f in fields(TrainingSettings) if f.type == 'int')
 

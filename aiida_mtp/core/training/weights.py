@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +23,7 @@ class FrameWeights:
     weights
         shape (n_structures,): 0 for one that is left out.
     is_bad
-        shape (n_structures,): its forces or stress are beyond the limits.
+        shape (n_structures,): its forces or stress are beyond the limits, or its energy.
     max_force
         shape (n_structures,): largest force on an atom, eV/Å; 0 without forces.
     max_stress
@@ -34,6 +34,11 @@ class FrameWeights:
     is_bad: Bools
     max_force: Floats
     max_stress: Floats
+
+    def without(self, rows: Bools) -> FrameWeights:
+        """Return the weights with some structures, shape (n_structures,), left out as bad."""
+        kept = np.where(rows, 0.0, self.weights)
+        return replace(self, weights=kept, is_bad=self.is_bad | rows)
 
 
 def frame_weights(batch: StructureBatch, settings: TrainingSettings) -> FrameWeights:

@@ -69,6 +69,19 @@ def test_further_training_with_active_set(folder, labelled):
     assert np.abs(after).mean() < np.abs(before).mean()
 
 
+def test_from_the_radial_functions_of_a_lower_level(folder, labelled, capsys):
+    assert train(folder, *NEW) == 0
+    assert train(folder, '--init', folder / 'pot.mtp', '--level', 8, output='higher.mtp') == 0
+    lower, higher = (read_potential(folder / name) for name in ('pot.mtp', 'higher.mtp'))
+    assert (lower.level, higher.level) == (6, 8)
+    errors = [
+        np.abs(evaluate(m, labelled).energies - labelled.energies).mean() for m in (lower, higher)
+    ]
+    assert errors[1] < errors[0]
+    assert train(folder, '--init', folder / 'higher.mtp', '--level', 6) == 2
+    assert 'level 6 is below 8, that of the potential' in capsys.readouterr().err
+
+
 def test_same_bytes_again(folder):
     names = ['one.almtp', 'two.almtp']
     for name, threads in zip(names, (1, 2), strict=True):
@@ -92,7 +105,7 @@ def test_seed_of_the_command_line(folder):
     [
         (('--level', 6), 'give --level, --species and --cutoff, or --init'),
         ((), 'give --level, --species and --cutoff, or --init'),
-        ((*NEW, '--init', 'pot.mtp'), '--init brings its own basis: leave out --level, --species'),
+        ((*NEW, '--init', 'pot.mtp'), '--init brings its own basis: leave out --species, --cutoff'),
         (('--init', 'absent.mtp'), 'absent.mtp'),
         (('--level', 6, '--species', 'Al', '--cutoff', 4.5), 'species Ni not among Al'),
         (('--level', 7, *NEW[2:]), 'level'),

@@ -8,7 +8,7 @@ from reference.models import random_model, random_structures
 
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.potential.evaluate import energy_gradients, evaluate
-from aiida_mtp.core.potential.model import initial_model
+from aiida_mtp.core.potential.model import initial_model, raised
 
 
 def test_coefficients_there_and_back():
@@ -81,3 +81,14 @@ def test_renamed():
     assert random_model(2).renamed(['Pt', 'Cu']).species == ('Pt', 'Cu')
     with pytest.raises(InputError, match=r'2 species \(Al, Ni\), not 1: Pt'):
         random_model(2).renamed(['Pt'])
+
+
+def test_raised_to_a_higher_level():
+    low = initial_model(8, ('Al', 'Ni'), 5.0, radial_basis_size=6, seed=1)
+    high = raised(low, 16, seed=2)
+    assert (high.level, high.species, high.max_dist) == (16, low.species, low.max_dist)
+    n_radial = low.tables.n_radial
+    np.testing.assert_array_equal(high.radial_coeffs[:, :, :n_radial], low.radial_coeffs)
+    assert high.scaling == low.scaling
+    with pytest.raises(InputError, match='level 6 is below 8'):
+        raised(low, 6)

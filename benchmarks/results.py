@@ -1,0 +1,58 @@
+"""Where measured numbers are kept, and the pages made of them."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+
+from aiida_mtp.core.files.atomic import atomic_path
+
+FOLDER = Path(__file__).parents[1] / 'docs' / 'benchmarks'
+
+
+class Results:
+    """Rows of a table, kept in a JSON file with the machine and the commit of each."""
+
+    def __init__(self, name: str) -> None:
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        self._path = FOLDER / f'{name}.json'
+        self.rows: dict[str, Any] = (
+            json.loads(self._path.read_text()) if self._path.exists() else {}
+        )
+
+    def keep(self, name: str, row: dict[str, Any]) -> None:
+        """Keep a row, in place of an earlier one of this name."""
+        self.rows[name] = {**row, 'machine': machine(), 'commit': commit()}
+        with atomic_path(self._path) as temporary:
+            temporary.write_text(json.dumps(self.rows, indent=1, ensure_ascii=False) + '\n')
+
+    def write_page(self, text: str) -> None:
+        """Write the page of the table, and below it where its numbers come from."""
+        measured = sorted({(row['machine'], row['commit']) for row in self.rows.values()})
+        origin = '\n'.join(f'- {where}, commit {which}' for where, which in measured)
+        with atomic_path(self._path.with_suffix('.md')) as temporary:
+            temporary.write_text(f'{text.rstrip()}\n\nMeasured on:\n\n{origin}\n', encoding='utf-8')
+
+
+def machine() -> str:
+    """Return the processor and the versions that matter."""
+    processor = platform.processor() or platform.machine()
+    info = Path('/proc/cpuinfo')
+    if info.exists():
+        names = [line for line in info.read_text().splitlines() if line.startswith('model name')]
+        processor = names[0].partition(':')[2].strip() if names else processor
+    versions = f'Python {platform.python_version()}, numpy {np.__version__}'
+    return f'{processor}, {versions}, numba {numba.__version__}'
+
+
+def commit() -> str:
+    """Return the commit of the sources."""
+    command = ['git', '-C', str(FOLDER), 'describe', '--always', '--dirty', '--exclude', '*']
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or 'unknown'
