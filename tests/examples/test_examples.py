@@ -24,3 +24,11 @@ def test_learn_a_potential(tmp_path):
     phases = {words[0]: float(words[1]) for words in map(str.split, hull.splitlines())}
     assert phases['Cu'] == phases['Pt'] == 0.0
     assert phases['CuPt'] == pytest.approx(-0.119, abs=0.003)
+
+
+@pytest.mark.slow
+def test_learn_while_it_moves(tmp_path):
+    lines = output_of('02_learn_while_it_moves.py', tmp_path).splitlines()
+    calls = int(lines[-1].split('with ')[1].split()[0])
+    assert 6 < calls < 40  # of 400
+    assert float(lines[-2].split('forces ')[1].split()[0]) < 5.0  # meV/Å
