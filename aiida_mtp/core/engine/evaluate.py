@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aiida_mtp.core._arrays import chunks
 from aiida_mtp.core.engine.progress import progress, warn
+from aiida_mtp.core.engine.streams import opened, writer
 from aiida_mtp.core.errors import InputError
-from aiida_mtp.core.files import read_structures, write_structures
-from aiida_mtp.core.structures import StructureBatch
 
 if TYPE_CHECKING:
     import argparse
 
     from aiida_mtp.core.active.active_set import ActiveSet
     from aiida_mtp.core.potential.model import MtpModel
-
-CHUNK = 2000  # structures evaluated between two steps of the bar
+    from aiida_mtp.core.structures import StructureBatch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,15 +45,17 @@ def run(args: argparse.Namespace) -> None:
 
     model = read_potential(args.potential, args.species)
     active_set = read_active_state(args.potential, model)
-    batch = _read(args.structures, model)
-    parts, closest = [], np.inf
-    with progress('evaluating', len(batch)) as advance:
-        for rows in chunks(len(batch), CHUNK):
-            part, distance = _labelled(model, active_set, batch.take(rows))
-            parts.append(part)
+    closest = np.inf
+    with ExitStack() as stack:
+        write = stack.enter_context(writer(args.output, model.species))
+        count, batches = opened(args.structures, model.species)
+        advance = stack.enter_context(progress('evaluating', count))
+        for batch in batches:
+            known = _in_species_of(model, batch, args.structures)
+            labelled, distance = _labelled(model, active_set, known)
             closest = min(closest, distance)
-            advance(len(part))
-    write_structures(args.output, StructureBatch.concatenate(parts) if parts else batch)
+            write(labelled)
+            advance(len(labelled))
     if closest < model.min_dist:
         warn(
             f'{args.structures}: atoms come as close as {closest:.3f} Å; the potential was trained '
@@ -63,11 +63,8 @@ def run(args: argparse.Namespace) -> None:
         )
 
 
-def _read(path: str, model: MtpModel) -> StructureBatch:
-    """Read structures, in the species of the potential."""
-    if path.lower().endswith('.cfg'):  # it has no names: its types are those of the potential
-        return read_structures(path, model.species)
-    batch = read_structures(path)
+def _in_species_of(model: MtpModel, batch: StructureBatch, path: str) -> StructureBatch:
+    """Return structures of a file in the species of the potential."""
     try:
         return batch.with_species(model.species)
     except InputError as error:

@@ -5,24 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aiida_mtp.core._arrays import chunks
 from aiida_mtp.core.engine.inputs import read_settings, write_report
 from aiida_mtp.core.engine.progress import progress
-from aiida_mtp.core.files import read_structures, write_structures
+from aiida_mtp.core.engine.streams import opened, writer
 from aiida_mtp.core.relax.settings import RelaxSettings, StopReason
-from aiida_mtp.core.structures import StructureBatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from aiida_mtp.core.relax.batch import Relaxed
-
-CHUNK = 5000  # structures in memory at a time, of a Parquet file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,9 +87,9 @@ def run(args: argparse.Namespace) -> None:
         )
     report = _Report()
     with ExitStack() as stack:
-        write = stack.enter_context(_writer(args.output))
-        write_candidates = stack.enter_context(_writer(args.candidates, model.species))
-        count, batches = _opened(args.structures, model.species)
+        write = stack.enter_context(writer(args.output))
+        write_candidates = stack.enter_context(writer(args.candidates, model.species))
+        count, batches = opened(args.structures, model.species)
         advance = stack.enter_context(progress('relaxing', count))
         for batch in batches:
             relaxed = relax(model, batch, settings, active_set, progress=advance)
@@ -103,43 +97,6 @@ def run(args: argparse.Namespace) -> None:
             write_candidates(relaxed.candidates.with_species(model.species))
             report.add(relaxed)
     write_report(args.report, report.to_mapping())
-
-
-def _opened(path: str, species: tuple[str, ...]) -> tuple[int, Iterator[StructureBatch]]:
-    """Return the number of structures in a file and the structures, piece by piece.
-
-    Parameters
-    ----------
-    species
-        Names of the types of a ``.cfg`` file.
-    """
-    if path.lower().endswith('.parquet'):
-        from aiida_mtp.core.files.parquet import count_structures, iter_parquet
-
-        return count_structures(path), iter_parquet(path, CHUNK)
-    batch = read_structures(path, species if path.lower().endswith('.cfg') else None)
-    return len(batch), (batch.take(rows) for rows in chunks(len(batch), CHUNK))
-
-
-@contextmanager
-def _writer(
-    path: str | None, species: tuple[str, ...] | None = None
-) -> Iterator[Callable[[StructureBatch], None]]:
-    """Yield a function that appends structures to a file, if there is one, in bounded memory.
-
-    Other formats than Parquet are written as a whole in the end.
-    """
-    if path is None:
-        yield lambda _: None
-    elif path.lower().endswith('.parquet'):
-        from aiida_mtp.core.files.parquet import parquet_writer
-
-        with parquet_writer(path, species) as writer:
-            yield writer.write
-    else:
-        parts = [StructureBatch.empty(species or ())]
-        yield parts.append
-        write_structures(path, StructureBatch.concatenate(parts))
 
 
 class _Report:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from reference.crystals import rattled_crystals
 
-from aiida_mtp.core.engine import evaluate as module
+from aiida_mtp.core.engine import streams as module
 from aiida_mtp.core.engine.main import main
 from aiida_mtp.core.files import read_structures, write_structures
 

@@ -9,7 +9,7 @@ from reference.crystals import rattled_crystals
 
 from aiida_mtp.core.active.grade import build_active_set
 from aiida_mtp.core.active.state_files import write_active_state
-from aiida_mtp.core.engine import relax as module
+from aiida_mtp.core.engine import streams as module
 from aiida_mtp.core.engine.main import main
 from aiida_mtp.core.files import read_structures, write_structures
 from aiida_mtp.core.potential.mlip import read_potential
