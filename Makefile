@@ -10,13 +10,17 @@ override DFT := $(if $(findstring emt,$(DFT) $(ARGS)),emt,gpaw)
 
 MAKEFLAGS += --jobs=2 # GPAW and the kernels are compiled side by side
 
-.PHONY: quickstart test lint
+.PHONY: quickstart test benchmark lint
 quickstart: NEEDS := $(filter gpaw,$(DFT))
 quickstart: $(VENV)/.installed $(VENV)/.kernels $(if $(filter gpaw,$(DFT)),$(VENV)/.gpaw)
 	@$(BIN)/aiida-mtp quickstart --dft $(DFT) $(ARGS)
 
 test: $(VENV)/.tools
 	@$(BIN)/python -m pytest $(ARGS)
+
+# Tables of speed and accuracy, into docs/benchmarks; needs the data of others, see benchmarks/
+benchmark: $(VENV)/.tools
+	$(BIN)/python benchmarks/speed.py $(ARGS)
 
 lint: $(VENV)/.tools
 	$(BIN)/ruff check
