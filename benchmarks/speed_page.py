@@ -27,7 +27,7 @@ def evaluation_page(found: dict[str, Any]) -> str:
     """Return the table of evaluations."""
     text = (
         '## Evaluation\n\n'
-        'Energies, forces and stresses of 60 rattled ternary cells of 4 to 8 atoms, with '
+        'Energies, forces and stresses of 600 rattled ternary cells of 4 to 8 atoms, with '
         f'{found["neighbours"]:.0f} neighbours within 5 Å: µs per atom, neighbour search included. '
         'motep is called as its users call it, structure by structure. The last column was '
         'measured elsewhere, on a loaded machine of this kind, without the neighbour list of '
@@ -94,7 +94,7 @@ def maxvol_page(found: dict[str, Any]) -> str:
 
 def threads_page(found: dict[str, Any]) -> str:
     """Return what a second thread gives."""
-    words = ', '.join(f'{name} {gain:.2f}×' for name, gain in found.items())
+    words = ', '.join(f'{name} {gain:.2f}×' for name, gain in found['gains'].items())
     return f'## Threads\n\nTwo threads beside one, by the clock: {words}.'
 
 
@@ -102,7 +102,7 @@ def memory_page(found: dict[str, Any]) -> str:
     """Return what many structures ask for."""
     words = '; '.join(
         f'`mtp-engine {verb}` {one["gigabytes"]:.2f} GB ({one["seconds"]:.0f} s)'
-        for verb, one in found.items()
+        for verb, one in found['verbs'].items()
     )
     return (
         f'## Memory\n\nLargest memory of {MANY} structures in one file, at level 8: {words}. '

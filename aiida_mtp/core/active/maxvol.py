@@ -28,6 +28,7 @@ DIAGONAL_MLIP3 = 1e-6
 DIAGONAL_MLIP2 = 1e-5
 SWAPS_PER_CALL = 4096
 SOUND = 0.1  # error of A⁻¹ A above which an inverse is none
+POOLED = 64  # rows kept of each block
 MAX_REFRESHES = 50  # of c from a fresh inverse, per block: rounding needs one or two
 
 
@@ -87,33 +88,73 @@ def maximise_volume(
     Volume
         Its determinant is never smaller than that of `start`.
     """
-    volume, left = start, max_swaps
+    volume = start
     while True:
-        before = volume.n_swaps
+        before, pool = volume, _Pool()
         for first_row, rows in blocks():
-            volume = _maximise_in_block(volume, first_row, rows, threshold, left)
-            if max_swaps is not None:
-                left = max_swaps - (volume.n_swaps - start.n_swaps)
-        if volume.n_swaps == before or left == 0:
+            numbers = np.arange(first_row, first_row + len(rows))
+            left = _left(start, volume, max_swaps)
+            volume, largest = _maximise_in_block(volume, numbers, rows, threshold, left)
+            pool.add(numbers, rows, largest)
+        if volume.n_swaps == before.n_swaps or _left(start, volume, max_swaps) == 0:
             return volume
+        if pool.n_blocks > 1:
+            left = _left(start, volume, max_swaps)
+            volume, _ = _maximise_in_block(volume, *pool.contents(), threshold, left)
+
+
+def _left(start: Volume, volume: Volume, max_swaps: int | None) -> int | None:
+    """Return how many swaps may still be made; None for any number."""
+    return None if max_swaps is None else max_swaps - (volume.n_swaps - start.n_swaps)
+
+
+class _Pool:
+    """The rows of each block that come closest to a swap.
+
+    When the volume has grown in some blocks, these are the ones in others that may have come to
+    exceed the threshold. To swap among them first costs little, and spares passes over all blocks.
+    """
+
+    def __init__(self) -> None:
+        self.n_blocks = 0
+        self._numbers: list[Ints] = []
+        self._rows: list[Floats] = []
+
+    def add(self, numbers: Ints, rows: Floats, largest: Floats) -> None:
+        """Keep the rows of a block with the largest entries of c."""
+        kept = np.sort(np.argsort(-largest, kind='stable')[:POOLED])
+        self.n_blocks += 1
+        self._numbers.append(numbers[kept])
+        self._rows.append(rows[kept])
+
+    def contents(self) -> tuple[Ints, Floats]:
+        """Return the rows that are kept, and their numbers."""
+        return np.concatenate(self._numbers), np.concatenate(self._rows)
 
 
 def _maximise_in_block(
-    volume: Volume, first_row: int, rows: Floats, threshold: float, max_swaps: int | None
-) -> Volume:
-    """Swap rows of one block in until none exceeds the threshold."""
+    volume: Volume, numbers: Ints, rows: Floats, threshold: float, max_swaps: int | None
+) -> tuple[Volume, Floats]:
+    """Swap rows of one block in until none exceeds the threshold.
+
+    Returns
+    -------
+    volume, largest
+        The latter the largest entry of c in each row, shape (len(rows),).
+    """
     usable = np.asarray(np.isfinite(rows).all(axis=1))
+    largest = np.zeros(len(rows))
     for _ in range(MAX_REFRESHES):
         kept = rows if usable.all() else np.where(usable[:, None], rows, 0.0)
         room = SWAPS_PER_CALL if max_swaps is None else min(max_swaps, SWAPS_PER_CALL)
         swaps, gains = np.empty((room, 2), dtype=np.int64), np.empty(room)
-        n = swap_rows(kept @ volume.inverse, threshold, swaps, gains)
+        n = swap_rows(kept @ volume.inverse, threshold, swaps, gains, largest)
         if n == 0:
-            return volume
+            break
         matrix, holders = volume.matrix.copy(), volume.holders.copy()
         for row, place in swaps[:n]:
             matrix[place] = rows[row]
-            holders[place] = first_row + row
+            holders[place] = numbers[row]
         inverse = invert(matrix)
         if inverse is None:
             taken = swaps[:n, 0]
@@ -128,11 +169,11 @@ def _maximise_in_block(
         )
         if max_swaps is not None:
             max_swaps -= n
-    return volume
+    return volume, largest
 
 
 @njit_fast
-def swap_rows(c: Floats, threshold: float, swaps: Ints, gains: Floats) -> int:
+def swap_rows(c: Floats, threshold: float, swaps: Ints, gains: Floats, largest: Floats) -> int:
     """Swap rows until no ``|c|`` exceeds the threshold or `swaps` is full.
 
     When row ``i`` of B takes place ``j`` of A, every row of ``c = B A⁻¹`` changes by rank one:
@@ -147,6 +188,8 @@ def swap_rows(c: Floats, threshold: float, swaps: Ints, gains: Floats) -> int:
         shape (any, 2), written: row of B, row of A.
     gains
         shape (any,), written: factor by which each swap enlarged ``|det A|``.
+    largest
+        shape (m,), written: largest ``|c|`` of each row in the end.
 
     Returns
     -------
@@ -154,7 +197,7 @@ def swap_rows(c: Floats, threshold: float, swaps: Ints, gains: Floats) -> int:
         Number of swaps made.
     """
     m, n = c.shape
-    largest = np.zeros(m)
+    largest[:] = 0.0
     place = np.zeros(m, dtype=np.int64)
     change = np.empty(n)
     for r in range(m):

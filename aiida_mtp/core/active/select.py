@@ -189,7 +189,7 @@ def _first_taken(start: Volume, rows: Rows, held: Ints, limit: int) -> Ints:
     picked = [block[held[(held >= a) & (held < a + len(block))] - a] for a, block in rows]
     matrix = np.concatenate(picked)
     swaps, gains = np.empty((SWAPS_PER_CALL, 2), dtype=np.int64), np.empty(SWAPS_PER_CALL)
-    n = swap_rows(matrix @ start.inverse, THRESHOLD, swaps, gains)
+    n = swap_rows(matrix @ start.inverse, THRESHOLD, swaps, gains, np.empty(len(matrix)))
     holders = np.full(len(start.matrix), EMPTY, dtype=np.int64)
     taken = np.empty(0, dtype=np.int64)
     for row, place in swaps[:n]:

@@ -87,7 +87,7 @@ def test_one_sweep_is_the_rank_one_update():
     c = B @ np.linalg.inv(A)
     i, j = np.unravel_index(np.abs(c).argmax(), c.shape)
     swaps, gains = np.empty((1, 2), dtype=np.int64), np.empty(1)
-    assert swap_rows(c, 1.0, swaps, gains) == 1
+    assert swap_rows(c, 1.0, swaps, gains, np.empty(len(c))) == 1
     assert swaps.tolist() == [[i, j]]
     A[j] = B[i]
     np.testing.assert_allclose(c, B @ np.linalg.inv(A), atol=1e-12)
