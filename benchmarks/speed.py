@@ -271,7 +271,7 @@ def memory(_: argparse.Namespace) -> dict[str, Any]:
                 ids = np.array([f'{part}-{i}' for i in range(4000)], dtype=object)
                 writer.write(batch.replaced(ids=ids))
         engine = Path(sys.executable).with_name('mtp-engine')
-        for verb, more in (('evaluate', []), ('relax', ['--max_steps', '2'])):
+        for verb, more in (('evaluate', []), ('relax', ['--max-steps', '2'])):
             start = time.perf_counter()
             command = [str(engine), verb, 'pot.mtp', 'in.parquet', '-o', 'out.parquet', *more]
             subprocess.run(command, cwd=folder, check=True, capture_output=True)
