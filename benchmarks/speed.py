@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
+import kernel_profile
 import numpy as np
 from reference_data import DATA
 from results import Results
@@ -37,6 +38,7 @@ from aiida_mtp.core.neighbors import neighbor_list
 from aiida_mtp.core.potential.evaluate import evaluate
 from aiida_mtp.core.potential.mlip import write_potential
 from aiida_mtp.core.potential.model import MtpModel, initial_model
+from aiida_mtp.core.potential.workspace import LANES
 from aiida_mtp.core.relax.batch import relax
 from aiida_mtp.core.relax.settings import RelaxSettings
 from aiida_mtp.core.structures import StructureBatch
@@ -163,6 +165,15 @@ def evaluation(options: argparse.Namespace) -> dict[str, Any]:
     return {'rows': rows, 'neighbours': pairs}
 
 
+def profile(_: argparse.Namespace) -> dict[str, Any]:
+    """Time the parts of an evaluation, and look at the machine code of the products."""
+    batch = crystals(60)
+    one = batch.take([int(np.flatnonzero(batch.n_atoms == LANES)[0])])
+    models = {n: initial_model(n, SPECIES, CUTOFF, min_dist=1.8) for n in LEVELS}
+    parts = {str(level): kernel_profile.profile(model, one) for level, model in models.items()}
+    return {'parts': parts, 'registers': kernel_profile.vector_registers(models[LEVELS[0]])}
+
+
 def _trained(level: int) -> tuple[MtpModel, StructureBatch]:
     batch = read_structures(DATA / 'mlip3' / 'train500.cfg', SPECIES)
     settings = TrainingSettings(n_starts=1, max_iterations=15, n_folds=0)
@@ -275,6 +286,7 @@ def memory(_: argparse.Namespace) -> dict[str, Any]:
             start = time.perf_counter()
             process = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
             _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
             if status:
                 raise RuntimeError(f'{" ".join(command)} failed')
             taken = time.perf_counter() - start
@@ -282,7 +294,9 @@ def memory(_: argparse.Namespace) -> dict[str, Any]:
     return {'verbs': found}
 
 
-SECTIONS = {f.__name__: f for f in (evaluation, relaxation, training, maxvol, threads, memory)}
+SECTIONS = {
+    f.__name__: f for f in (evaluation, profile, relaxation, training, maxvol, threads, memory)
+}
 
 
 def main() -> None:

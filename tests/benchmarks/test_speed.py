@@ -26,6 +26,14 @@ def test_evaluation(speed, monkeypatch):
     assert '| 16 |' in text
 
 
+def test_profile(speed, monkeypatch):
+    monkeypatch.setattr(speed, 'LEVELS', (8,))
+    found = speed.profile(OPTIONS)
+    assert all(0 < time < 50 for time in found['parts']['8'].values())
+    assert found['registers']['512'] + found['registers']['256'] > 10  # the lanes fill vectors
+    assert '| neighbours |' in speed.PAGES['profile'](found)
+
+
 def test_selection(speed, monkeypatch):
     monkeypatch.setattr(speed, 'MANY', 20_000)
     monkeypatch.setattr(speed, 'PARAMETERS', 50)
