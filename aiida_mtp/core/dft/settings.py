@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiida_mtp.core.errors import InputError
+from aiida_mtp.core.settings import Settings, check_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +37,7 @@ _PLANE_WAVES = ('cutoff', 'smearing', 'smearing_width')  # what only `gpaw` is t
 
 
 @dataclass(frozen=True)
-class DftSettings:
+class DftSettings(Settings):
     """Settings of single points and relaxations.
 
     Parameters
@@ -77,6 +78,8 @@ class DftSettings:
     symmetry_tolerance
         A relaxation keeps the symmetry its structure has within this distance, Å; 0 keeps none.
     """
+
+    kind: ClassVar[str] = 'DFT'
 
     calculator: str = 'gpaw'
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -133,33 +136,14 @@ class DftSettings:
     def _check_numbers(self) -> None:
         """Check the numbers."""
         for name, moment in self.initial_moments.items():
-            _check_number(f'initial_moments of {name}', moment, is_integer=False)
+            check_number(f'DFT setting initial_moments of {name}', moment, is_integer=False)
         for name, (low, high, requirement) in _RANGES.items():
             value = getattr(self, name)
             if value is None and name in _OPTIONAL:
                 continue
-            _check_number(name, value, is_integer=name in _INTEGERS)
+            self.check_number(name, is_integer=name in _INTEGERS)
             if not low <= value <= high:
                 raise InputError(f'DFT setting {name}={value}: it must be {requirement}')
-
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> DftSettings:
-        """Make settings of a mapping such as a JSON file holds.
-
-        Raises
-        ------
-        InputError
-            If a name is unknown or a value makes no sense.
-        """
-        names = [f.name for f in fields(cls)]
-        unknown = sorted(set(values) - set(names))
-        if unknown:
-            raise InputError(f'unknown DFT setting {", ".join(unknown)}; known: {", ".join(names)}')
-        return cls(**values)
-
-    def to_mapping(self) -> dict[str, Any]:
-        """Return the settings by name, defaults included."""
-        return asdict(self)
 
     @property
     def version(self) -> str:
@@ -212,14 +196,6 @@ def _check_calculator(name: str) -> None:
             f'DFT setting calculator={name!r}: not a calculator of ASE; known: gpaw, emt, '
             f'{", ".join(sorted(set(names) - set(_PACKAGES)))}'
         )
-
-
-def _check_number(name: str, value: object, *, is_integer: bool) -> None:
-    """Refuse what is not a number."""
-    kind = int if is_integer else int | float
-    if isinstance(value, bool) or not isinstance(value, kind) or math.isnan(value):
-        noun = 'an integer' if is_integer else 'a number'
-        raise InputError(f'DFT setting {name}={value!r}: not {noun}')
 
 
 def _installed(package: str) -> str:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 from aiida_mtp.core.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from aiida_mtp.core.settings import Settings
 
 
 class StopReason(StrEnum):
@@ -26,7 +24,7 @@ class StopReason(StrEnum):
 
 
 @dataclass(frozen=True)
-class RelaxSettings:
+class RelaxSettings(Settings):
     """Settings of the relaxation of cell and positions.
 
     Parameters
@@ -57,6 +55,8 @@ class RelaxSettings:
         Its number of points.
     """
 
+    kind: ClassVar[str] = 'relaxation'
+
     fmax: float = 1e-3
     smax: float = 1e-4
     pressure: float = 0.0
@@ -77,7 +77,8 @@ class RelaxSettings:
         if not isinstance(self.scan_volume, bool):
             raise InputError(f'relaxation setting scan_volume={self.scan_volume!r}: true or false?')
         for name in _NUMBERS:
-            _check_number(name, getattr(self, name))
+            is_optional = name == 'min_dist'
+            self.check_number(name, is_integer=name in _INTEGERS, is_optional=is_optional)
         for name, (is_valid, requirement) in {
             'fmax': (self.fmax > 0, 'positive'),
             'smax': (self.smax > 0, 'positive'),
@@ -100,38 +101,12 @@ class RelaxSettings:
                 raise InputError(f'relaxation setting {name}={value}: it must be {requirement}')
 
     @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> RelaxSettings:
-        """Make settings of a mapping such as a JSON file holds; a threshold of null is never met.
-
-        Raises
-        ------
-        InputError
-            If a name is unknown or a value makes no sense.
-        """
-        names = [field.name for field in fields(cls)]
-        unknown = sorted(set(values) - set(names))
-        if unknown:
-            raise InputError(
-                f'unknown relaxation setting {", ".join(unknown)}; known: {", ".join(names)}'
-            )
+    def parsed(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the values with thresholds of null, for JSON knows no infinity, never met."""
         never = {name: math.inf for name in _THRESHOLDS if name in values and values[name] is None}
-        return cls(**{**values, **never})
-
-    def to_mapping(self) -> dict[str, Any]:
-        """Return the settings as a mapping, by name."""
-        return asdict(self)
+        return {**values, **never}
 
 
-_THRESHOLDS = ('threshold_save', 'threshold_break')  # JSON knows no infinity
+_THRESHOLDS = ('threshold_save', 'threshold_break')
 _INTEGERS = ('max_steps', 'scan_points')
 _NUMBERS = tuple(f.name for f in fields(RelaxSettings) if f.name != 'scan_volume')
-
-
-def _check_number(name: str, value: object) -> None:
-    """Refuse what is not a number; of `min_dist` it may be absent."""
-    if name == 'min_dist' and value is None:
-        return
-    kind = int if name in _INTEGERS else int | float
-    if isinstance(value, bool) or not isinstance(value, kind) or math.isnan(value):
-        noun = 'an integer' if name in _INTEGERS else 'a number'
-        raise InputError(f'relaxation setting {name}={value!r}: not {noun}')

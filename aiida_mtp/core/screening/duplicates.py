@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.screening.compositions import distinct_compositions
 from aiida_mtp.core.screening.fingerprints import fingerprints
+from aiida_mtp.core.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from aiida_mtp.core._typing import Bools, Floats, Ints
     from aiida_mtp.core.structures import StructureBatch
 
 
 @dataclass(frozen=True)
-class DuplicateSettings:
+class DuplicateSettings(Settings):
     """How alike two structures of one composition must be to count as one.
 
     Parameters
@@ -36,6 +37,8 @@ class DuplicateSettings:
         StructureMatcher agrees. Costs a few milliseconds a pair.
     """
 
+    kind: ClassVar[str] = 'duplicates'
+
     energy: float = 1e-3
     volume: float = 0.01
     distance: float = 0.01
@@ -43,25 +46,10 @@ class DuplicateSettings:
 
     def __post_init__(self) -> None:
         """Refuse negative tolerances."""
-        for name in self.__dataclass_fields__:
+        for name in (field.name for field in fields(self)):
             value = getattr(self, name)
             if not (isinstance(value, int | float) and value >= 0):
                 raise InputError(f'duplicates.{name} must be a number of at least 0, not {value!r}')
-
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> DuplicateSettings:
-        """Make settings from plain values.
-
-        Raises
-        ------
-        InputError
-            If there is a key that is no setting, or a value that makes no sense.
-        """
-        unknown = sorted(set(values) - set(cls.__dataclass_fields__))
-        if unknown:
-            known = ', '.join(cls.__dataclass_fields__)
-            raise InputError(f'duplicates: {", ".join(unknown)} unknown; there are {known}')
-        return cls(**values)
 
 
 def find_duplicates(

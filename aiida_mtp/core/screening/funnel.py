@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from aiida_mtp.core._arrays import strings
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.screening.duplicates import DuplicateSettings, find_duplicates
 from aiida_mtp.core.screening.hull import Hull, hull_of
+from aiida_mtp.core.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,7 @@ REASONS = (KEPT, ABOVE_HULL, DUPLICATE, UNRELIABLE)
 
 
 @dataclass(frozen=True)
-class RetainSettings:
+class RetainSettings(Settings):
     """What is within reach of the hull, and whose energy is believed.
 
     Parameters
@@ -45,6 +46,8 @@ class RetainSettings:
         How alike two structures must be for the higher one to be left out; nothing to keep all.
     """
 
+    kind: ClassVar[str] = 'retain'
+
     k: float = 4.0
     sigma: float | None = None
     smallest_sigma: float = 1e-3
@@ -61,27 +64,16 @@ class RetainSettings:
             raise InputError(f'retain: {", ".join(both)} is both trusted and doubtful')
 
     @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> RetainSettings:
-        """Make settings from plain values.
-
-        Raises
-        ------
-        InputError
-            If there is a key that is no setting, or a value that makes no sense.
-        """
-        unknown = sorted(set(values) - set(cls.__dataclass_fields__))
-        if unknown:
-            known = ', '.join(cls.__dataclass_fields__)
-            raise InputError(f'retain: {", ".join(unknown)} unknown; there are {known}')
-        settings = dict(values)
+    def parsed(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the values with lists as tuples, and the settings of duplicates made."""
         for key in ('trusted', 'doubtful'):
-            if isinstance(settings.get(key, ()), str):
-                raise InputError(f'retain.{key} must be a list, not {settings[key]!r}')
-            if key in settings:
-                settings[key] = tuple(settings[key])
-        if settings.get('duplicates') is not None:
-            settings['duplicates'] = DuplicateSettings.from_mapping(settings['duplicates'])
-        return cls(**settings)
+            if isinstance(values.get(key, ()), str):
+                raise InputError(f'retain.{key} must be a list, not {values[key]!r}')
+            if key in values:
+                values[key] = tuple(values[key])
+        if values.get('duplicates') is not None:
+            values['duplicates'] = DuplicateSettings.from_mapping(values['duplicates'])
+        return values
 
 
 @dataclass(frozen=True)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from aiida_mtp.core.errors import InputError
+from aiida_mtp.core.settings import Settings
 from aiida_mtp.core.structures import NEW
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from aiida_mtp.core.structures import StructureBatch
 
 
 @dataclass(frozen=True)
-class PerturbationSettings:
+class PerturbationSettings(Settings):
     """How far the copies are from their prototypes.
 
     Parameters
@@ -33,6 +32,8 @@ class PerturbationSettings:
     max_atoms
         Larger structures are left out: a first potential learns as much from small cells.
     """
+
+    kind: ClassVar[str] = 'perturbation'
 
     copies: int = 3
     strain: float = 0.03
@@ -51,22 +52,11 @@ class PerturbationSettings:
             raise InputError(f'perturb.volume_range must be two rising numbers, not {low}, {high}')
 
     @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> PerturbationSettings:
-        """Make settings from plain values.
-
-        Raises
-        ------
-        InputError
-            If there is a key that is no setting, or a value that makes no sense.
-        """
-        unknown = sorted(set(values) - set(cls.__dataclass_fields__))
-        if unknown:
-            known = ', '.join(cls.__dataclass_fields__)
-            raise InputError(f'perturb: {", ".join(unknown)} unknown; there are {known}')
-        settings = dict(values)
-        if 'volume_range' in settings:
-            settings['volume_range'] = tuple(settings['volume_range'])
-        return cls(**settings)
+    def parsed(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the values with the range as a tuple."""
+        if 'volume_range' in values:
+            values['volume_range'] = tuple(values['volume_range'])
+        return values
 
 
 def perturbed(

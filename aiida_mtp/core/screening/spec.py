@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.screening.elements import PARENTS
+from aiida_mtp.core.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ MOST_LABELINGS = 5_000_000  # decorations of one cell that the enumeration holds
 
 
 @dataclass(frozen=True)
-class PrototypeSpec:
+class PrototypeSpec(Settings):
     """Which prototypes a screen starts from.
 
     The elements in fcc, bcc and hcp are always among them.
@@ -41,6 +42,8 @@ class PrototypeSpec:
         Generated structures with two atoms closer than this part of the distance at which the
         atoms of the elements touch are left out: molecular crystals and other extremes of AFLOW.
     """
+
+    kind: ClassVar[str] = 'prototypes'
 
     elements: tuple[str, ...]
     fcc: int = 0
@@ -72,27 +75,16 @@ class PrototypeSpec:
             _check_volume(name, volume)
 
     @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> PrototypeSpec:
-        """Make a specification from plain values, as they stand in a JSON file.
-
-        Raises
-        ------
-        InputError
-            If there is a key that is no setting, or a value that makes no sense.
-        """
-        unknown = sorted(set(values) - set(cls.__dataclass_fields__))
-        if unknown:
-            known = ', '.join(cls.__dataclass_fields__)
-            raise InputError(f'prototypes: {", ".join(unknown)} unknown; there are {known}')
+    def parsed(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the values with lists as tuples."""
         if 'elements' not in values:
             raise InputError('prototypes: elements missing; give chemical symbols')
-        settings = dict(values)
         for key in ('elements', 'prototypes', 'structures'):
-            if key in settings:
-                settings[key] = _names(key, settings[key])
-        if not hasattr(settings.get('atomic_volumes', {}), 'items'):
+            if key in values:
+                values[key] = _names(key, values[key])
+        if not hasattr(values.get('atomic_volumes', {}), 'items'):
             raise InputError('atomic_volumes must map chemical symbols to volumes in Å³')
-        return cls(**settings)
+        return values
 
     def largest(self, parent: str) -> int:
         """Return the number of atoms in the largest derivative structures of a lattice."""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields
+from typing import ClassVar
 
 from aiida_mtp.core.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from aiida_mtp.core.settings import Settings
 
 BAD_FRAMES = ('weight', 'drop')
 
 
 @dataclass(frozen=True)
-class TrainingSettings:
+class TrainingSettings(Settings):
     """Settings of the training of a potential.
 
     The loss is MLIP's: the mean over configurations of
@@ -66,6 +63,8 @@ class TrainingSettings:
         Most steps of the minimisation without one of the parts.
     """
 
+    kind: ClassVar[str] = 'training'
+
     energy_weight: float = 1.0
     force_weight: float = 0.01
     stress_weight: float = 0.001
@@ -88,7 +87,8 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         """Refuse values that make no sense."""
         for name in _NUMBERS:
-            _check_number(name, getattr(self, name))
+            is_optional = name in _OPTIONAL
+            self.check_number(name, is_integer=name in _INTEGERS, is_optional=is_optional)
         for name, (is_valid, requirement) in {
             'energy_weight': (self.energy_weight > 0, 'positive'),
             'force_weight': (self.force_weight >= 0, 'not negative'),
@@ -113,27 +113,6 @@ class TrainingSettings:
                 value = getattr(self, name)
                 raise InputError(f'training setting {name}={value!r}: it must be {requirement}')
 
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> TrainingSettings:
-        """Make settings of a mapping such as a JSON file holds.
-
-        Raises
-        ------
-        InputError
-            If a name is unknown or a value makes no sense.
-        """
-        names = [field.name for field in fields(cls)]
-        unknown = sorted(set(values) - set(names))
-        if unknown:
-            raise InputError(
-                f'unknown training setting {", ".join(unknown)}; known: {", ".join(names)}'
-            )
-        return cls(**values)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as a mapping, by name."""
-        return asdict(self)
-
 
 _OPTIONAL = ('force_limit', 'stress_limit', 'outlier_limit', 'energy_window')
 _NUMBERS = tuple(f.name for f in fields(TrainingSettings) if f.name != 'bad_frames')
@@ -142,13 +121,3 @@ _INTEGERS = tuple(f.name for f in fields(TrainingSettings) if f.type == 'int')
 
 def _absent_or_positive(value: float | None) -> bool:
     return value is None or value > 0
-
-
-def _check_number(name: str, value: object) -> None:
-    """Refuse what is no finite number; a limit may be absent."""
-    if name in _OPTIONAL and value is None:
-        return
-    kind = int if name in _INTEGERS else int | float
-    if isinstance(value, bool) or not isinstance(value, kind) or not math.isfinite(value):
-        noun = 'an integer' if name in _INTEGERS else 'a number'
-        raise InputError(f'training setting {name}={value!r}: not {noun}')

@@ -83,7 +83,10 @@ def test_real_relaxed_structures(shared_data):
 @pytest.mark.parametrize(
     ('values', 'message'),
     [
-        ({'energie': 1}, 'energie unknown; there are energy, volume, distance, confirm_below'),
+        (
+            {'energie': 1},
+            'unknown duplicates setting energie; known: energy, volume, distance',
+        ),
         ({'energy': -1}, 'duplicates.energy must be a number of at least 0, not -1'),
         ({'volume': 'small'}, "duplicates.volume must be a number of at least 0, not 'small'"),
     ],

@@ -163,12 +163,12 @@ def test_an_error_that_is_no_error(make_set, sigma):
 @pytest.mark.parametrize(
     ('values', 'message'),
     [
-        ({'K': 4}, 'retain: K unknown; there are k, sigma'),
+        ({'K': 4}, 'unknown retain setting K; known: k, sigma'),
         ({'k': 0}, 'retain.k must be a positive number, not 0'),
         ({'sigma': 'big'}, "retain.sigma must be a positive number, not 'big'"),
         ({'trusted': 'converged'}, "retain.trusted must be a list, not 'converged'"),
         ({'doubtful': ['done']}, 'retain: done is both trusted and doubtful'),
-        ({'duplicates': {'energie': 1}}, 'duplicates: energie unknown'),
+        ({'duplicates': {'energie': 1}}, 'unknown duplicates setting energie'),
     ],
 )
 def test_settings_are_checked(values, message):

@@ -57,7 +57,7 @@ def test_large_cells_are_left_out(metals):
         ({'copies': 0}, 'copies must be at least 1'),
         ({'rattle': -0.1}, 'must not be negative'),
         ({'volume_range': [1.1, 0.9]}, 'must be two rising numbers'),
-        ({'shake': 1}, 'perturb: shake unknown; there are copies'),
+        ({'shake': 1}, 'unknown perturbation setting shake; known: copies'),
     ],
 )
 def test_settings_are_checked(values, message):

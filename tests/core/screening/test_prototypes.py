@@ -243,7 +243,7 @@ def test_structures_of_other_elements_are_refused(tmp_path):
         ({'hcp': True}, 'hcp must be a number of atoms, 0 for none, not True'),
         ({'bcc': 40}, 'bcc: cells of 40 atoms of 2 elements are too many to enumerate; .* 22'),
         ({'aflow': 'yes'}, "aflow must be a number of atoms, 0 for none, not 'yes'"),
-        ({'sc': 4}, 'prototypes: sc unknown; there are elements, fcc, bcc'),
+        ({'sc': 4}, 'unknown prototypes setting sc; known: elements, fcc, bcc'),
         ({'atomic_volumes': {'Al': -3}}, 'atomic_volumes.Al must be a volume in Å³, not -3'),
         ({'atomic_volumes': [3]}, 'atomic_volumes must map chemical symbols'),
     ],

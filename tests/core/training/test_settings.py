@@ -10,7 +10,7 @@ from aiida_mtp.core.training.settings import TrainingSettings
 
 def test_json_and_back():
     settings = TrainingSettings(force_limit=None, energy_window=0.3, seed=4)
-    again = TrainingSettings.from_mapping(json.loads(json.dumps(settings.to_dict())))
+    again = TrainingSettings.from_mapping(json.loads(json.dumps(settings.to_mapping())))
     assert again == settings
     assert TrainingSettings.from_mapping({}) == TrainingSettings()
 
