@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import signal
 import sys
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from aiida_mtp import __version__
+from aiida_mtp.core.commands import Parser, failed, positive
 from aiida_mtp.core.dft.settings import DftSettings
 from aiida_mtp.core.errors import InputError
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Sequence
 
     from aiida_mtp.core.dft.run import Finished
@@ -26,13 +27,6 @@ _TASKS = {
     'relax': 'relax cells and positions',
 }
 _CHECK = 'tell whether a calculator works, and its version'
-
-
-class _Parser(argparse.ArgumentParser):
-    """Tells a mistake in one line, without the usage."""
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f'{message}; see {self.prog} --help')
 
 
 class Terminated(Exception):  # noqa: N818 not an error
@@ -52,22 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args = _arguments(sys.argv[1:] if argv is None else list(argv))
         return _check(args) if args.task == 'check' else _run(args)
-    except InputError as error:
-        return _failed(str(error))
-    except OSError as error:
-        where = f'{error.filename}: ' if error.filename is not None else ''
-        return _failed(f'{where}{error.strerror or error}')
-
-
-def _failed(message: str) -> int:
-    """Tell what is wrong, in one line."""
-    print(f'{PROG}: error: {" ".join(message.split())}', file=sys.stderr)  # noqa: T201
-    return 2
+    except (InputError, OSError) as error:
+        return failed(PROG, error)
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
     """Read the command line."""
-    parser = _Parser(prog=PROG, description='Label and relax structures with DFT, through ASE.')
+    parser = Parser(prog=PROG, description='Label and relax structures with DFT, through ASE.')
     parser.add_argument('--version', action='version', version=f'{PROG} {__version__}')
     tasks = parser.add_subparsers(dest='task', required=True, metavar='TASK')
     for name, summary in _TASKS.items():
@@ -83,7 +68,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
             help='every structure in order, with labels, a status and the reason',
         )
         sub.add_argument(
-            '--processes', type=_positive, default=1, metavar='N', help='structures at a time'
+            '--processes', type=positive, default=1, metavar='N', help='structures at a time'
         )
         sub.add_argument(
             '--results',
@@ -120,7 +105,7 @@ def _run(args: argparse.Namespace) -> int:
     print(f'{len(found)} structures: {counts or "nothing to do"}')  # noqa: T201
     if set(found.status) == {FAILED}:
         calculator, message = task.settings.calculator, found.columns['message'][0]
-        return _failed(f'calculator {calculator} could compute none of them: {message}')
+        return failed(PROG, f'calculator {calculator} could compute none of them: {message}')
     return code
 
 
@@ -179,13 +164,6 @@ def _settings(path: Path) -> DftSettings:
         return DftSettings.from_mapping(values)
     except InputError as error:
         raise InputError(f'{path}: {error}') from None
-
-
-def _positive(text: str) -> int:
-    """Read a number of processes."""
-    if not (text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f'must be a positive integer, not {text!r}')
-    return int(text)
 
 
 if __name__ == '__main__':

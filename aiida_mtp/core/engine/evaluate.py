@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from aiida_mtp.core.engine.inputs import add_species
 from aiida_mtp.core.engine.progress import progress, warn
 from aiida_mtp.core.engine.streams import opened, writer
 from aiida_mtp.core.errors import InputError
@@ -30,12 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='OUT',
         help='the structures with labels, and column `grade` if the potential has an active set',
     )
-    parser.add_argument(
-        '--species',
-        nargs='+',
-        metavar='X',
-        help='names of the species of a potential that has none, in the order of their numbers',
-    )
+    add_species(parser)
 
 
 def run(args: argparse.Namespace) -> None:

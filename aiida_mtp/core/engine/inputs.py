@@ -11,6 +11,7 @@ from aiida_mtp.core.files import read_structures
 from aiida_mtp.core.files.atomic import atomic_path
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Mapping
     from typing import TypeVar
 
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
     from aiida_mtp.core.structures import StructureBatch
 
     Settings = TypeVar('Settings')
+
+
+def add_species(parser: argparse.ArgumentParser) -> None:
+    """Declare the option that names the species of a potential."""
+    parser.add_argument(
+        '--species',
+        nargs='+',
+        metavar='X',
+        help='names of the species of a potential that has none, in the order of their numbers',
+    )
 
 
 def read_for(model: MtpModel, path: str) -> StructureBatch:

@@ -6,12 +6,12 @@ slow to import is imported in ``run``, so that ``--help`` answers at once.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiida_mtp import __version__
+from aiida_mtp.core.commands import Parser, failed, positive
 from aiida_mtp.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,13 +38,6 @@ VERBS = {
 }
 
 
-class _Parser(argparse.ArgumentParser):
-    """Tells a mistake in one line, without the usage."""
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f'{message}; see {self.prog} --help')
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a verb.
 
@@ -56,28 +49,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         _run(sys.argv[1:] if argv is None else list(argv))
-    except InputError as error:
-        return _failed(str(error))
-    except OSError as error:
-        where = f'{error.filename}: ' if error.filename is not None else ''
-        return _failed(f'{where}{error.strerror or error}')
+    except (InputError, OSError) as error:
+        return failed(PROG, error)
     except MemoryError:
-        return _failed('out of memory; give it fewer structures at a time')
+        return failed(PROG, 'out of memory; give it fewer structures at a time')
     except KeyboardInterrupt:
-        _failed('interrupted')
+        failed(PROG, 'interrupted')
         return 130
     return 0
 
 
-def _failed(message: str) -> int:
-    """Tell what is wrong, in one line."""
-    print(f'{PROG}: error: {" ".join(message.split())}', file=sys.stderr)  # noqa: T201
-    return 2
-
-
 def _run(argv: list[str]) -> None:
     """Read the command line and run the verb."""
-    parser = _Parser(prog=PROG, description='Moment tensor potentials that find stable alloys.')
+    parser = Parser(prog=PROG, description='Moment tensor potentials that find stable alloys.')
     parser.add_argument('--version', action='version', version=f'{PROG} {__version__}')
     verbs = parser.add_subparsers(dest='verb', required=True, metavar='VERB')
     for name, verb in VERBS.items():
@@ -86,7 +70,7 @@ def _run(argv: list[str]) -> None:
         if name in argv[:1]:  # the others are not imported
             _module(name).add_arguments(sub)
             sub.add_argument(
-                '--threads', type=_positive, metavar='N', help='threads to use (default: all cores)'
+                '--threads', type=positive, metavar='N', help='threads to use (default: all cores)'
             )
     args = parser.parse_args(argv)
     if VERBS[args.verb].has_kernels:
@@ -99,13 +83,6 @@ def _run(argv: list[str]) -> None:
 def _module(verb: str) -> Any:
     """Return the module of a verb."""
     return import_module(f'aiida_mtp.core.engine.{verb}')
-
-
-def _positive(text: str) -> int:
-    """Read a number of threads."""
-    if not (text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f'must be a positive integer, not {text!r}')
-    return int(text)
 
 
 if __name__ == '__main__':

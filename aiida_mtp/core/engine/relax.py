@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aiida_mtp.core.engine.inputs import read_settings, write_report
+from aiida_mtp.core.engine.inputs import add_species, read_settings, write_report
 from aiida_mtp.core.engine.progress import progress
 from aiida_mtp.core.engine.streams import opened, writer
 from aiida_mtp.core.relax.settings import RelaxSettings, StopReason
@@ -48,12 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help='start from the volume of lowest energy instead of the one given',
     )
-    parser.add_argument(
-        '--species',
-        nargs='+',
-        metavar='X',
-        help='names of the species of a potential that has none, in the order of their numbers',
-    )
+    add_species(parser)
 
 
 _DEFAULT = RelaxSettings()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
 from aiida_mtp.core.active.active_set import Mode
-from aiida_mtp.core.engine.inputs import read_for, write_report
+from aiida_mtp.core.commands import positive
+from aiida_mtp.core.engine.inputs import add_species, read_for, write_report
 from aiida_mtp.core.files import write_structures
 from aiida_mtp.core.structures import StructureBatch
 
 if TYPE_CHECKING:
+    import argparse
+
     from aiida_mtp.core.active.select import Selection
 
 
@@ -36,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='the candidates that hold a row of the largest volume over both sets, with their '
         'extrapolation grade towards the training set as column `grade`',
     )
-    parser.add_argument('--limit', type=_limit, metavar='N', help='most structures to choose')
+    parser.add_argument('--limit', type=positive, metavar='N', help='most structures to choose')
     parser.add_argument(
         '--mode',
         choices=[str(mode) for mode in Mode],
@@ -45,12 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '(default: %(default)s)',
     )
     parser.add_argument('--report', metavar='JSON', help='where to write the counts')
-    parser.add_argument(
-        '--species',
-        nargs='+',
-        metavar='X',
-        help='names of the species of a potential that has none, in the order of their numbers',
-    )
+    add_species(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -70,9 +67,3 @@ def run(args: argparse.Namespace) -> None:
 
 def _chosen(candidates: StructureBatch, selection: Selection) -> StructureBatch:
     return candidates.with_columns(grade=selection.grades).take(selection.indices)
-
-
-def _limit(text: str) -> int:
-    if not (text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f'must be a positive integer, not {text!r}')
-    return int(text)

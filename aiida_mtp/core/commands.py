@@ -1,0 +1,36 @@
+"""What the executables have in common: a mistake of the user is told in one line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import NoReturn
+
+from aiida_mtp.core.errors import InputError
+
+FAILED = 2  # exit code
+
+
+class Parser(argparse.ArgumentParser):
+    """Tells a mistake in one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise it instead of printing it."""
+        raise InputError(f'{message}; see {self.prog} --help')
+
+
+def failed(program: str, error: Exception | str) -> int:
+    """Tell on stderr what is wrong, in one line, and return the exit code for it."""
+    message = str(error)
+    if isinstance(error, OSError):
+        where = f'{error.filename}: ' if error.filename is not None else ''
+        message = f'{where}{error.strerror or error}'
+    print(f'{program}: error: {" ".join(message.split())}', file=sys.stderr)  # noqa: T201
+    return FAILED
+
+
+def positive(text: str) -> int:
+    """Read a positive integer."""
+    if not (text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f'must be a positive integer, not {text!r}')
+    return int(text)
