@@ -25,6 +25,7 @@ from reference_data import (
 from results import Results
 
 from aiida_mtp.core._numba import use_threads
+from aiida_mtp.core.active.grade import build_active_set, extrapolation_grades
 from aiida_mtp.core.potential.evaluate import evaluate
 from aiida_mtp.core.potential.mlip import read_potential
 from aiida_mtp.core.potential.model import raised
@@ -43,6 +44,7 @@ LEVELS = {92: 16, 288: 20, 864: 24}  # by the number of scalars, for files that 
 MEV = 1e3
 FOLDS = 5
 ALNITI_CUTOFF = 5.0  # Å
+GATE = 2.1  # extrapolation grade above which a screen asks DFT
 BINS = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0, np.inf)  # eV/atom above the hull of the set
 PUBLISHED = {  # Zuo et al. 2020, test sets: meV/atom, eV/Å
     'Ni': (0.7456, 0.02688),
@@ -223,14 +225,20 @@ def aluminium_nickel_titanium_stage(stage: str) -> Row:
     higher = raised(training.model, level)
     training = train_further(batch.take(used), higher, replace(settings, max_iterations=30))
     model = training.model
-    goal = 25 if stage == '1st' else 8
+    known = batch.take(used)
+    grades = extrapolation_grades(model, build_active_set(model, known), batch)
+    trusted = held_out & (grades < GATE)
+    believed = errors(model, batch.take(trusted))
     return Row(
         f'Al-Ni-Ti, Gubaev 2019, {stage} stage',
         f'ours, level {level}, {ALNITI_CUTOFF} Å',
         errors(model, batch.take(used & of_stage)),
         errors(model, batch.take(held_out)),
-        f'goal {goal} meV/atom held out',
-        f'held out: a fifth of the frames of the stage below {reach} eV/atom; '
+        f'goal {25 if stage == "1st" else 8} meV/atom held out',
+        f'a fifth of the frames of the stage below {reach} eV/atom is held out. They are in the '
+        'set because a potential extrapolated on them; where ours, which has not seen them, has a '
+        f'grade below {GATE}, so that a screen would believe it, it has '
+        f'{believed.energy:.1f} meV/atom ({believed.n}). All, in '
         + _by_distance(model, batch, above, held_out),
         time.perf_counter() - start,
     )
