@@ -11,7 +11,7 @@ species t. Then
 
 with the sums over the basic moments of this μ. All ∂M/∂ρ and ∂D/∂ρ come out of one pass forwards
 and one pass backwards through the products, for as many labels at once as fill a vector: few enough
-that the derivatives of all moments stay in the cache.
+that the derivatives of all moments stay in the cache. Labels an atom has no part in are left out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from aiida_mtp.core.potential.workspace import LANES
 from aiida_mtp.core.training.pairs import add_pair, add_pair_terms
 
 if TYPE_CHECKING:
-    from aiida_mtp.core._typing import Floats
+    from aiida_mtp.core._typing import Floats, Ints
     from aiida_mtp.core.potential.arguments import Products
     from aiida_mtp.core.training.workspace import Basis, Structures, Workspace
 
@@ -41,9 +41,31 @@ def _start_from(coeffs: Floats, basis: Basis, work: Workspace) -> None:
 
 
 @njit_fast
-def _write_basic_moments(
-    atom: int, n_atoms: int, radial: Floats, basis: Basis, work: Workspace
-) -> None:
+def _find_labels(atom: int, n_atoms: int, neighbors: Ints, work: Workspace) -> int:
+    """Find the labels that E_i has a part in, and return how many atoms there are among them.
+
+    These are the positions of the atom itself, first, and of those it has images of around it, and
+    the strain. Written: the rows of the labels, and zeros where their derivatives are to be added.
+    """
+    slot_of, rows = work.slot_of, work.rows
+    slot_of[:n_atoms] = -1
+    n = 0
+    for p in range(-1, len(neighbors)):
+        j = atom if p < 0 else neighbors[p]
+        if slot_of[j] < 0:
+            slot_of[j] = n
+            for axis in range(3):
+                rows[3 * n + axis] = 1 + 3 * j + axis
+            n += 1
+    for k in range(6):
+        rows[3 * n + k] = 1 + 3 * n_atoms + k
+    work.slopes[:n] = 0.0
+    work.slopes[-2:] = 0.0
+    return n
+
+
+@njit_fast
+def _write_basic_moments(n_slots: int, radial: Floats, basis: Basis, work: Workspace) -> None:
     """Write the basic moments of a site that are sums over neighbours, and their derivatives."""
     strain = len(work.slopes) - 2
     for mu in range(len(basis.plan.n_rows)):
@@ -56,12 +78,12 @@ def _write_basic_moments(
             slopes = work.basic_slopes[mu, row]
             for axis in range(3):
                 own = 0.0
-                for j in range(n_atoms):
+                for j in range(n_slots):
                     own += work.slopes[j, axis, mu, row]
                     slopes[3 * j + axis] = work.slopes[j, axis, mu, row]
-                slopes[3 * atom + axis] -= own
-                slopes[3 * n_atoms + axis] = work.slopes[strain, axis, mu, row]
-                slopes[3 * n_atoms + 3 + axis] = work.slopes[strain + 1, axis, mu, row]
+                slopes[axis] -= own
+                slopes[3 * n_slots + axis] = work.slopes[strain, axis, mu, row]
+                slopes[3 * n_slots + 3 + axis] = work.slopes[strain + 1, axis, mu, row]
 
 
 @njit
@@ -153,16 +175,16 @@ def _add_energy_row(
 
 
 @njit_fast
-def _add_linear(first: int, basis: Basis, work: Workspace, lines: Floats) -> None:
+def _add_linear(first: int, rows: Ints, basis: Basis, work: Workspace, jac: Floats) -> None:
     """Add the columns of moment_coeffs, which start at `first`, of some labels."""
     for s in range(len(basis.plan.mapping)):
         slopes = work.moment_slopes[basis.plan.mapping[s]]
-        for lane in range(len(lines)):
-            lines[lane, first + s] += slopes[lane]
+        for lane in range(len(rows)):
+            jac[rows[lane], first + s] += slopes[lane]
 
 
 @njit_fast
-def _add_products(kind: int, basis: Basis, work: Workspace, lines: Floats) -> None:
+def _add_products(kind: int, rows: Ints, basis: Basis, work: Workspace, jac: Floats) -> None:
     """Add (∂D_b/∂ρ) P_b to the columns of radial_coeffs, of some labels."""
     n_species, _, size = work.projected.shape
     n_radial = len(basis.plan.n_rows)
@@ -172,8 +194,8 @@ def _add_products(kind: int, basis: Basis, work: Workspace, lines: Floats) -> No
             for other in range(n_species):
                 first = ((kind * n_species + other) * n_radial + mu) * size
                 projected = work.projected[other, row]
-                for lane in range(len(lines)):
-                    line = lines[lane, first : first + size]
+                for lane in range(len(rows)):
+                    line = jac[rows[lane], first : first + size]
                     for k in range(size):
                         line[k] += back[lane] * projected[k]
 
@@ -209,22 +231,20 @@ def structure_jacobian(
     types, index, r_ij = structures.types, structures.neighbor, structures.r_ij
     start = structures.first_atom[s]
     n_atoms = structures.first_atom[s + 1] - start
-    n_labels = 3 * n_atoms + 6
     n_nonlinear = radial.size
-    n_rows = 1 + n_labels
+    n_rows = 3 * n_atoms + 7
     jac[:n_rows] = 0.0
-    strain = len(work.slopes) - 2
     _start_from(linear[n_species:], basis, work)
     for i in range(n_atoms):
         kind = types[start + i]
         low, high = structures.first[start + i], structures.first[start + i + 1]
+        n_slots = _find_labels(i, n_atoms, index[low:high] - start, work)
+        n_labels = 3 * n_slots + 6
         work.projected[:] = 0.0
-        work.slopes[:n_atoms] = 0.0
-        work.slopes[strain:] = 0.0
         for p in range(low, high):
             q, other = p - low, index[p]
             add_pair(
-                other - start,
+                work.slot_of[other - start],
                 types[other],
                 r_ij[p],
                 radial[kind, types[other]],
@@ -234,15 +254,15 @@ def structure_jacobian(
                 work.monomial[q],
                 work,
             )
-        _write_basic_moments(i, n_atoms, radial[kind], basis, work)
+        _write_basic_moments(n_slots, radial[kind], basis, work)
         _contract(basis, work)
         _add_energy_row(kind, n_nonlinear, with_radial, basis, work, jac[0])
         for label in range(0, n_labels, LANES):
-            lines = jac[1 + label : min(n_rows, 1 + label + LANES)]
+            rows = work.rows[label : min(n_labels, label + LANES)]
             _contract_slopes(label, with_radial, basis, work)
-            _add_linear(n_nonlinear + n_species, basis, work, lines)
+            _add_linear(n_nonlinear + n_species, rows, basis, work, jac)
             if with_radial:
-                _add_products(kind, basis, work, lines)
+                _add_products(kind, rows, basis, work, jac)
         if not with_radial:
             continue
         for p in range(low, high):

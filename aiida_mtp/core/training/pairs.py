@@ -53,7 +53,7 @@ def _angular_basis(ux: float, uy: float, uz: float, powers: Ints, out: Floats) -
 
 @njit_fast
 def add_pair(
-    other: int,
+    slot: int,
     kind: int,
     vector: Floats,
     radial: Floats,
@@ -63,7 +63,7 @@ def add_pair(
     monomial: Floats,
     work: Workspace,
 ) -> None:
-    """Add a neighbour to P and to the derivatives of the basic moments."""
+    """Add a neighbour, of which `slot` is the place, to P and to the slopes of basic moments."""
     n_atoms = len(work.slopes) - 2
     x, y, z = vector[0], vector[1], vector[2]
     r = math.sqrt(x * x + y * y + z * z)
@@ -84,9 +84,9 @@ def add_pair(
             df += radial[mu, k] * dphi[k]
         f *= over
         of_x, of_y, of_z = (
-            work.slopes[other, 0, mu],
-            work.slopes[other, 1, mu],
-            work.slopes[other, 2, mu],
+            work.slopes[slot, 0, mu],
+            work.slopes[slot, 1, mu],
+            work.slopes[slot, 2, mu],
         )
         strain_xx, strain_yy, strain_zz = (
             work.slopes[n_atoms, 0, mu],

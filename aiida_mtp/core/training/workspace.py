@@ -81,8 +81,12 @@ class Workspace(NamedTuple):
         shape (n_neighbors, 4, n_angular): u^b, and its tangential derivative times r.
     projected
         shape (n_species, n_angular, basis_size): P.
+    slot_of, rows
+        shape (n_atoms,), (≥ n_labels,): of a site, the place of each atom among those around it,
+        −1 if it is none; the rows of the labels it has a part in.
     slopes
-        shape (n_atoms + 2, 3, n_radial, n_angular): ∂M_b/∂r of each atom and, last, of the strain.
+        shape (n_atoms + 2, 3, n_radial, n_angular): ∂M_b/∂r of the atoms around
+        and, last, of the strain.
     basic_slopes
         shape (n_radial, n_angular, ≥ n_labels): the same, by label.
     moments, adjoints
@@ -97,6 +101,8 @@ class Workspace(NamedTuple):
     dphi: Floats
     monomial: Floats
     projected: Floats
+    slot_of: Ints
+    rows: Ints
     slopes: Floats
     basic_slopes: Floats
     moments: Floats
@@ -135,6 +141,8 @@ def make_workspace(basis: Basis, radial: Floats, n_neighbors: int, n_atoms: int)
         np.zeros((n_neighbors, size)),
         np.zeros((n_neighbors, 4, n_angular)),
         np.zeros((n_species, n_angular, size)),
+        np.zeros(n_atoms, np.int64),
+        np.zeros(n_labels + LANES, np.int64),
         np.zeros((n_atoms + 2, 3, n_radial, n_angular)),
         np.zeros((n_radial, n_angular, n_labels + LANES)),
         moments,
