@@ -33,7 +33,7 @@ def collect_labels(
     joined = StructureBatch.concatenate([*(batch for batch, _ in found), blank])
     n_known = len(joined) - len(blank)
     rows.update({key: n_known + i for i, key in enumerate(blank.ids)})
-    processes = [process for batch, process in found for _ in range(len(batch))]
+    processes = [str(own or process) for batch, process in found for own in _told(batch)]
     processes += [''] * len(blank)
     return StructureSetData.from_batch(
         joined.with_columns(label_process=processes).take([rows[key] for key in wanted.ids])
@@ -69,6 +69,11 @@ def _best_rows(
                 done.add(key)
             position += 1
     return rows, found
+
+
+def _told(batch: StructureBatch) -> list[str]:
+    """Return the process each row names; none where the set is what the process made itself."""
+    return [str(name) for name in batch.column('label_process', '')]
 
 
 def _blank_results(batch: StructureBatch, reason: str) -> StructureBatch:

@@ -41,8 +41,11 @@ class DftBackend(ABC):
         """
 
     @abstractmethod
-    def labels(self, process: ProcessNode) -> StructureSetData | None:
-        """Return what the process found, with a status per row; None if it found nothing."""
+    def labels(self, process: ProcessNode, structures: StructureSetData) -> StructureSetData | None:
+        """Return what the process found of its structures, with a status per row.
+
+        None if it found nothing and may be tried again.
+        """
 
     @staticmethod
     @abstractmethod
@@ -66,7 +69,11 @@ class AseBackend(DftBackend):
         builder.metadata.options = dft.get('options', {})
         return builder
 
-    def labels(self, process: ProcessNode) -> StructureSetData | None:
+    def labels(
+        self,
+        process: ProcessNode,
+        structures: StructureSetData,  # noqa: ARG002 - it has its own
+    ) -> StructureSetData | None:
         """Return the set the calculation made, whole or in part."""
         labels: StructureSetData | None = (
             process.outputs.structures if 'structures' in process.outputs else None
@@ -79,6 +86,3 @@ class AseBackend(DftBackend):
         from aiida_mtp.core.dft.settings import DftSettings
 
         DftSettings.from_mapping(settings)
-
-
-BACKENDS: dict[str, type[DftBackend]] = {'ase': AseBackend}

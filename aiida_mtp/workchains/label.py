@@ -11,8 +11,10 @@ from aiida_mtp.calculations.label_functions import collect_labels, take_unfinish
 from aiida_mtp.calculations.set_functions import split_structures
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.data.structures import StructureSetData
-from aiida_mtp.workchains.backends import BACKENDS, DftBackend
+from aiida_mtp.workchains.backends import AseBackend, DftBackend
+from aiida_mtp.workchains.vasp import VaspBackend
 
+BACKENDS: dict[str, type[DftBackend]] = {'ase': AseBackend, 'vasp': VaspBackend}
 WINDOW = 50  # children submitted in one step: each blocks the daemon's worker 0.1–0.5 s
 MAX_ROUNDS = 5  # how often what a job left unfinished is submitted again
 
@@ -142,15 +144,15 @@ class MtpLabelWorkChain(WorkChain):
             )
             builder.metadata.call_link_label = f'dft_{self.ctx.round}_{index}'
             jobs[f'job_{index}'] = self.submit(builder)
-        self.ctx.window = list(jobs)
+        self.ctx.window = {f'job_{index}': shard for index, shard in enumerate(window)}
         self.report(f'{len(jobs)} DFT job(s) for {sum(len(shard) for shard in window)} structures')
         return ToContext(**jobs)
 
     def inspect_shards(self) -> None:
         """Keep what the window found, in whole or in part."""
-        for key in self.ctx.window:
+        for key, shard in self.ctx.window.items():
             job = self.ctx.pop(key)
-            labels = self.backend.labels(job)
+            labels = self.backend.labels(job, shard)
             if not job.is_finished_ok:
                 self.ctx.reason = failure(job)
                 self.report(self.ctx.reason)

@@ -131,7 +131,8 @@ def write_vasprun(images, settings, *, n_scf=SCF_STEPS, truncated=False):
         _parameters(first, settings),
         _atominfo(first),
         _structure(first, 'initialpos'),
-        *(_calculation(image, settings, n_scf) for image in images),
+        *(_calculation(image, n_scf) for image in images[:-1]),
+        _calculation(last, n_scf, _eigenvalues(last, settings)),
         _structure(last, 'finalpos'),
         '</modeling>\n',
     ]
@@ -222,8 +223,8 @@ def _energy(atoms):
     return f'  <energy>\n{items}  </energy>\n'
 
 
-def _calculation(atoms, settings, n_scf):
-    stress = -atoms.get_stress(voigt=False) / KILOBAR
+def _eigenvalues(atoms, settings):
+    """Return bands, half of them occupied; VASP writes them for the last image alone."""
     n_bands = _bands(atoms)
     rows = ''.join(
         f'       <r> {-5.0 + 10.0 * b / n_bands:10.4f} {float(b < n_bands // 2):10.4f} </r>\n'
@@ -235,17 +236,25 @@ def _calculation(atoms, settings, n_scf):
         for s in range(1, int(settings['ISPIN']) + 1)
     )
     return (
+        '  <eigenvalues>\n   <array>\n    <dimension dim="1">band</dimension>\n'
+        '    <dimension dim="2">kpoint</dimension>\n    <dimension dim="3">spin</dimension>\n'
+        '    <field>eigene</field>\n    <field>occ</field>\n'
+        f'    <set>\n{spins}    </set>\n   </array>\n  </eigenvalues>\n'
+        '  <dos>\n   <i name="efermi"> 0.00000000 </i>\n  </dos>\n'
+    )
+
+
+def _calculation(atoms, n_scf, eigenvalues=''):
+    stress = -atoms.get_stress(voigt=False) / KILOBAR
+    return (
         ' <calculation>\n'
         + n_scf * f'  <scstep>\n{_energy(atoms)}  </scstep>\n'
         + _structure(atoms)
         + _array('forces', atoms.get_forces(), '  ')
         + _array('stress', stress, '  ')
         + _energy(atoms)
-        + '  <eigenvalues>\n   <array>\n    <dimension dim="1">band</dimension>\n'
-        '    <dimension dim="2">kpoint</dimension>\n    <dimension dim="3">spin</dimension>\n'
-        '    <field>eigene</field>\n    <field>occ</field>\n'
-        f'    <set>\n{spins}    </set>\n   </array>\n  </eigenvalues>\n'
-        '  <dos>\n   <i name="efermi"> 0.00000000 </i>\n  </dos>\n </calculation>\n'
+        + eigenvalues
+        + ' </calculation>\n'
     )
 
 

@@ -1,0 +1,81 @@
+"""Calcfunctions between sets of structures and the work chains of aiida-vasp."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from aiida.engine import calcfunction
+from aiida.orm import Dict, Str, StructureData
+from ase.units import GPa
+
+from aiida_mtp.calculations.label_functions import original_process
+from aiida_mtp.core.dft.results import DONE, FAILED, Result, with_results
+from aiida_mtp.core.dft.vasp_settings import digest
+from aiida_mtp.data.structures import StructureSetData
+
+if TYPE_CHECKING:
+    from aiida_mtp.core._typing import Ints
+    from aiida_mtp.core.structures import StructureBatch
+
+KILOBAR = 0.1 * GPa
+VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
+
+
+@calcfunction
+def ordered_structure(structures: StructureSetData) -> StructureData:
+    """Return the one structure of a set with its atoms sorted by species, as POSCAR has them."""
+    batch = structures.get_batch()
+    return StructureData(ase=batch.to_ase(0)[_order(batch)])
+
+
+def _order(batch: StructureBatch) -> Ints:
+    return np.argsort(batch.types, kind='stable')
+
+
+@calcfunction
+def labels_of_vasp(
+    structures: StructureSetData,
+    misc: Dict,
+    settings: Dict,
+    relaxed: StructureData | None = None,
+) -> StructureSetData:
+    """Return the structure of a set with what VASP says of it, and which run said it.
+
+    Parameters
+    ----------
+    misc
+        Of aiida-vasp: energies in eV, forces in eV/Å, stress in kB, positive under compression.
+    settings
+        What the energies depend on.
+    relaxed
+        Where the relaxation ended; by default the structure is where it was.
+    """
+    batch, found = structures.get_batch(), misc.get_dict()
+    back = np.argsort(_order(batch))
+    stress = -KILOBAR * np.array(found['stress'])
+    atoms = None if relaxed is None else relaxed.get_ase()[back]
+    what = {**settings.get_dict(), 'version': found.get('version', '')}
+    result = Result(
+        structure='',
+        task_digest='',
+        digest=digest(what),
+        status=DONE,
+        energy=found['total_energies']['energy_extrapolated'],
+        forces=np.array(found['forces'])[back].tolist(),
+        stress=[float(stress[pair]) for pair in VOIGT],
+        positions=None if atoms is None else atoms.positions.tolist(),
+        cell=None if atoms is None else atoms.cell.tolist(),
+        version=what['version'],
+    )
+    labelled = with_results(batch, [result])
+    return StructureSetData.from_batch(
+        labelled.with_columns(label_process=[original_process(misc)])
+    )
+
+
+@calcfunction
+def failed_labels(structures: StructureSetData, reason: Str) -> StructureSetData:
+    """Return the structure of a set with the reason why VASP has no result for it."""
+    result = Result('', '', '', FAILED, message=reason.value)
+    return StructureSetData.from_batch(with_results(structures.get_batch(), [result]))

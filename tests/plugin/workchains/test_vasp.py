@@ -1,0 +1,175 @@
+"""VASP's stand-in behind the real work chains of aiida-vasp."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from aiida.engine import run_get_node
+from aiida.orm import CalcJobNode, Dict, InstalledCode, Str, load_node
+from aiida_vasp.data.potcar import PotcarData
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.emt import EMT
+
+from aiida_mtp.core.dft.vasp_settings import VaspSettings
+from aiida_mtp.core.errors import InputError
+from aiida_mtp.core.structures import StructureBatch
+from aiida_mtp.data.structures import StructureSetData
+from aiida_mtp.workchains.label import MtpLabelWorkChain
+
+STANDIN = Path(__file__).parents[2] / 'standins' / 'vasp.py'
+SETTINGS = {'potential_family': 'TEST', 'k_spacing': 0.4, 'fmax': 0.005}
+POTCAR = """  PAW_PBE {element} 01Jan2000
+   3.00000000000000
+ parameters from PSCTR are:
+   VRHFIN ={element}: s2p1
+   LEXCH  = PE
+   EATOM  =    10.0000 eV,    1.0000 Ry
+
+   TITEL  = PAW_PBE {element} 01Jan2000
+   LULTRA =        F    use ultrasoft PP ?
+   IUNSCR =        1    unscreen: 0-lin 1-nonlin 2-no
+   RPACOR =    1.500    partial core radius
+   POMASS =   26.982; ZVAL   =    3.000    mass and valenz
+   RCORE  =    1.900    outmost cutoff radius
+   RWIGS  =    2.650; RWIGS  =    1.402    wigner-seitz radius (au A)
+   ENMAX  =  {enmax}; ENMIN  =  180.225 eV
+   EAUG   =  291.052
+   END of PSCTR-controll parameters
+ End of Dataset
+"""
+
+
+@pytest.fixture
+def vasp(aiida_profile_clean, aiida_localhost, tmp_path):  # noqa: ARG001 - empty it
+    """The stand-in as a code of AiiDA, and made-up potentials; call it to make it fail."""
+    aiida_localhost.set_minimum_job_poll_interval(0.1)
+    aiida_localhost.configure(safe_interval=0)
+    for element, enmax in (('Al', 240.3), ('Ni', 269.5)):
+        folder = tmp_path / 'potentials' / element
+        folder.mkdir(parents=True)
+        (folder / 'POTCAR').write_text(POTCAR.format(element=element, enmax=enmax))
+    PotcarData.upload_potcar_family(str(tmp_path / 'potentials'), 'TEST', 'made up for tests')
+    executable = tmp_path / 'vasp'
+
+    def fail_with(failure):
+        executable.write_text(
+            f'#!/bin/sh\nexport VASP_STANDIN_FAILURE={failure}\n'
+            f'export VASP_STANDIN_COUNTER={tmp_path / "runs"}\nexec {sys.executable} {STANDIN}\n'
+        )
+        executable.chmod(0o755)
+
+    fail_with('')
+    fail_with.code = InstalledCode(
+        label='vasp',
+        computer=aiida_localhost,
+        filepath_executable=str(executable),
+        default_calc_job_plugin='vasp.vasp',
+    ).store()
+    return fail_with
+
+
+def label(vasp, crystals, task='static', **settings):
+    batch = StructureBatch.from_ase(
+        crystals, species=('Al', 'Ni'), ids=[f's{i}' for i in range(len(crystals))]
+    )
+    dft = {
+        'code': vasp.code,
+        'backend': Str('vasp'),
+        'settings': Dict({**SETTINGS, **settings}),
+        'options': {'withmpi': False},
+    }
+    structures = StructureSetData.from_batch(batch)
+    return run_get_node(MtpLabelWorkChain, structures=structures, task=Str(task), dft=dft)
+
+
+def alternating():
+    """Atoms of two species in turn, away from their sites: POSCAR has them in another order."""
+    atoms = bulk('NiAl', 'cesiumchloride', a=2.95) * (2, 1, 1)
+    atoms.rattle(0.05, seed=2)
+    assert list(atoms.symbols) == ['Ni', 'Al', 'Ni', 'Al']
+    return atoms
+
+
+def test_single_points(vasp):
+    crystals = [bulk('Ni'), alternating()]
+    outputs, node = label(vasp, crystals)
+    assert node.is_finished_ok, node.exit_message
+    found = outputs['structures'].get_batch()
+    assert list(found.status) == ['done', 'done']
+    for row, atoms in enumerate(crystals):
+        atoms.calc = EMT()
+        assert found.energies[row] == pytest.approx(atoms.get_potential_energy(), abs=1e-7)
+        forces = found.forces[found.atoms_of(row)]
+        np.testing.assert_allclose(forces, atoms.get_forces(), atol=1e-6)
+        np.testing.assert_allclose(found.stresses[row], atoms.get_stress(), atol=1e-7)
+    assert len(set(found.columns['label_settings'])) == 1
+    for uuid in found.columns['label_process']:
+        process = load_node(uuid)
+        assert isinstance(process, CalcJobNode)
+        assert process.process_label == 'VaspCalculation'
+        incar = process.inputs.parameters.get_dict()
+        assert incar['encut'] == pytest.approx(1.3 * 269.5)  # that of the screen, also for Ni
+    assert outputs['structures'].creator is not None
+
+
+def test_relaxation(vasp):
+    outputs, node = label(vasp, [alternating()], 'relax')
+    assert node.is_finished_ok, node.exit_message
+    found = outputs['structures'].get_batch()
+    assert list(found.status) == ['done']
+    relaxed = found.to_ase(0)
+    assert list(relaxed.symbols) == ['Ni', 'Al', 'Ni', 'Al']
+    relaxed.calc = EMT()
+    assert np.linalg.norm(relaxed.get_forces(), axis=1).max() < 0.01
+    assert np.abs(relaxed.get_stress()).max() < 2e-3
+    assert found.energies[0] == pytest.approx(relaxed.get_potential_energy(), abs=1e-6)
+
+
+def test_a_handler_cures_what_does_not_converge(vasp):
+    vasp('electronic:1')
+    outputs, node = label(vasp, [alternating()])
+    assert node.is_finished_ok, node.exit_message
+    assert list(outputs['structures'].get_batch().status) == ['done']
+    runs = [n for n in node.called_descendants if n.process_label == 'VaspCalculation']
+    assert len(runs) == 2
+
+
+def test_a_file_cut_in_half_is_no_success(vasp):
+    vasp('truncated:100')
+    outputs, node = label(vasp, [bulk('Ni')])
+    assert node.is_finished_ok, node.exit_message
+    found = outputs['structures'].get_batch()
+    assert list(found.status) == ['failed']
+    assert found.columns['message'][0].startswith('VaspWorkChain: ')
+    assert np.isnan(found.energies[0])
+
+
+def test_one_that_fails_keeps_the_others(vasp):
+    unknown = Atoms('Ni2', positions=[[0, 0, 0], [0, 0, 0.001]], cell=[3, 3, 3], pbc=True)
+    outputs, node = label(vasp, [unknown, bulk('Al')])
+    assert node.is_finished_ok, node.exit_message
+    found = outputs['structures'].get_batch()
+    assert found.status[1] == 'done'
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize(
+    ('settings', 'told'),
+    [
+        ({}, 'potential_family is missing'),
+        ({'potential_family': 'A', 'smearing': 'cold'}, "smearing='cold': one of tetrahedron"),
+        ({'potential_family': 'A', 'cutof': 300}, 'unknown VASP setting cutof'),
+        ({'potential_family': 'A', 'cutoff': -1}, 'cutoff=-1: it must be positive'),
+        ({'potential_family': 'A', 'incar': {'ENCUT': 400}}, 'ENCUT follows from the other'),
+    ],
+)
+def test_bad_settings_are_named(settings, told):
+    with pytest.raises(InputError, match=told):
+        VaspSettings.from_mapping(settings)
+
+
+def test_potentials_that_are_not_there(vasp):
+    with pytest.raises(ValueError, match=r'PBE_99.: AiiDA has no such'):
+        label(vasp, [bulk('Ni')], potential_family='PBE_99')
