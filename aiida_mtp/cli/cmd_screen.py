@@ -15,6 +15,7 @@ from aiida_mtp.core.errors import InputError
 if TYPE_CHECKING:
     from aiida.orm import AbstractCode, WorkChainNode
 
+BACKEND_OF = {'vasp.vasp': 'vasp', 'vasp.v2.vasp': 'vasp'}  # by the plugin of a code
 PROTOCOLS = ('fast', 'balanced', 'stringent')
 
 
@@ -35,7 +36,7 @@ def command() -> None:
 @click.option(
     '--dft', type=CodeType(), required=True, help='Code of the DFT backend, as label@computer.'
 )
-@click.option('--backend', default='ase', show_default=True, help='The DFT backend.')
+@click.option('--backend', help='ase or vasp; by default the one the code is for.')
 @click.option(
     '--overrides',
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -53,7 +54,7 @@ def launch(
     protocol: str,
     engine: AbstractCode,
     dft: AbstractCode,
-    backend: str,
+    backend: str | None,
     overrides: Path | None,
     structures: Path | None,
     label: str,
@@ -66,6 +67,7 @@ def launch(
     from aiida_mtp.workchains.protocols import protocol_inputs
     from aiida_mtp.workchains.screen import MtpScreenWorkChain
 
+    backend = backend or BACKEND_OF.get(dft.default_calc_job_plugin or '', 'ase')
     values = _yaml(overrides)
     own = StructureSetData.from_file(structures, list(elements)) if structures else None
     if own is not None and not len(own):
@@ -84,7 +86,11 @@ def launch(
         raise InputError(str(error).splitlines()[0]) from None
     builder.metadata.label = label or '-'.join(elements)
     if dry_run:
-        click.echo(yaml.safe_dump(protocol_inputs('screen', protocol, values), sort_keys=False))
+        click.echo(
+            yaml.safe_dump(
+                protocol_inputs('screen', protocol, values, backend=backend), sort_keys=False
+            )
+        )
         return
     screen = submit(builder)
     click.echo(f'screen {screen.pk} of {"-".join(elements)}, uuid {screen.uuid}')

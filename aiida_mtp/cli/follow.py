@@ -32,6 +32,7 @@ DOING = {
     'mtp.train': 'trains on',
     'mtp.select': 'selects among',
     'mtp.dft': 'DFT',
+    'vasp.vasp': 'VASP',
 }
 
 
@@ -121,8 +122,9 @@ def progress(called: Sequence[Called]) -> str:
     if grown:
         size = outputs_of(grown[-1:], 'n_structures').get(grown[-1])
         words.append(f'training set {size}')
-    jobs = [one.pk for one in called if one.kind.endswith('mtp.dft') and one.is_done]
-    done = sum(outputs_of(jobs, 'n_structures').values())
+    jobs = [one.pk for one in called if one.is_dft and one.is_done]
+    counts = outputs_of(jobs, 'n_structures')
+    done = sum(counts.get(pk, 1) for pk in jobs)  # a code that takes one structure tells no number
     if done:
         words.append(f'{done} DFT results')
     return ' · '.join(words)

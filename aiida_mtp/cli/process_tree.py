@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 ENDED = ('finished', 'excepted', 'killed')
 
 
+DFT_KINDS = tuple(f'aiida.calculations:{name}' for name in ('mtp.dft', 'vasp.vasp'))
+
+
 @dataclass(frozen=True)
 class Called:
     """A process that a screen called, at whatever depth.
@@ -42,6 +45,11 @@ class Called:
     def is_done(self) -> bool:
         """Whether it has ended well."""
         return self.exit_status == 0
+
+    @property
+    def is_dft(self) -> bool:
+        """Whether it is a calculation with DFT."""
+        return self.kind in DFT_KINDS
 
     @property
     def is_job(self) -> bool:

@@ -72,7 +72,7 @@ def engine_seconds(called: Sequence[Called]) -> float:
 
     total = 0.0
     for one in called:
-        if not one.is_job or one.kind.endswith('mtp.dft'):
+        if not one.is_job or one.is_dft:
             continue
         job: Any = load_node(one.pk)
         source = job.base.caching.get_cache_source()

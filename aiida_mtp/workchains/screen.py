@@ -134,6 +134,8 @@ class MtpScreenWorkChain(WorkChain):
             The executable ``mtp-engine``.
         dft_code
             The executable of the DFT backend.
+        backend
+            ``ase`` for ``mtp-dft``, ``vasp`` for VASP.
         protocol
             ``fast``, ``balanced`` or ``stringent``.
         structures
@@ -147,7 +149,7 @@ class MtpScreenWorkChain(WorkChain):
             If an element, the protocol or an override is unknown.
         """
         _check_elements(elements)
-        inputs = protocol_inputs('screen', protocol, overrides)
+        inputs = protocol_inputs('screen', protocol, overrides, backend=backend)
         builder: Any = cls.get_builder()
         builder.elements = List(elements)
         builder.engine = {'code': engine_code, 'options': inputs['engine']['options']}

@@ -17,7 +17,11 @@ def protocol_names(process: str) -> dict[str, str]:
 
 
 def protocol_inputs(
-    process: str, protocol: str | None = None, overrides: dict[str, Any] | None = None
+    process: str,
+    protocol: str | None = None,
+    overrides: dict[str, Any] | None = None,
+    *,
+    backend: str = 'ase',
 ) -> dict[str, Any]:
     """Return the inputs of a protocol as a nested mapping.
 
@@ -29,6 +33,8 @@ def protocol_inputs(
         By default the one the file names as its default.
     overrides
         Values in place of the protocol's, as nested as those.
+    backend
+        The DFT backend the settings are for.
 
     Raises
     ------
@@ -42,9 +48,13 @@ def protocol_inputs(
         raise InputError(f'no protocol {name!r}; there are {known}')
     inputs = deepcopy(document['default_inputs'])
     specific = {k: v for k, v in document['protocols'][name].items() if k != 'description'}
-    for layer in (specific, overrides or {}):
-        inputs = _merged(inputs, layer, open_keys=document.get('open_keys', []))
-    return inputs
+    open_keys = document.get('open_keys', [])
+    inputs = _merged(inputs, specific, open_keys)
+    own = document.get('backends', {}).get(backend)
+    if own is not None:
+        inputs['dft']['settings'] = {**own['default'], **own.get(name, {})}
+        inputs['final_settings'] = None
+    return _merged(inputs, overrides or {}, open_keys)
 
 
 def _document(process: str) -> dict[str, Any]:

@@ -1,16 +1,13 @@
 """VASP's stand-in behind the real work chains of aiida-vasp."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from aiida.engine import run_get_node
-from aiida.orm import CalcJobNode, Dict, InstalledCode, Str, load_node
-from aiida_vasp.data.potcar import PotcarData
+from aiida.orm import CalcJobNode, Dict, Str, load_node
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from standins.vasp_code import VaspStandIn
 
 from aiida_mtp.core.dft.vasp_settings import VaspSettings
 from aiida_mtp.core.errors import InputError
@@ -18,56 +15,13 @@ from aiida_mtp.core.structures import StructureBatch
 from aiida_mtp.data.structures import StructureSetData
 from aiida_mtp.workchains.label import MtpLabelWorkChain
 
-STANDIN = Path(__file__).parents[2] / 'standins' / 'vasp.py'
 SETTINGS = {'potential_family': 'TEST', 'k_spacing': 0.4, 'fmax': 0.005}
-POTCAR = """  PAW_PBE {element} 01Jan2000
-   3.00000000000000
- parameters from PSCTR are:
-   VRHFIN ={element}: s2p1
-   LEXCH  = PE
-   EATOM  =    10.0000 eV,    1.0000 Ry
-
-   TITEL  = PAW_PBE {element} 01Jan2000
-   LULTRA =        F    use ultrasoft PP ?
-   IUNSCR =        1    unscreen: 0-lin 1-nonlin 2-no
-   RPACOR =    1.500    partial core radius
-   POMASS =   26.982; ZVAL   =    3.000    mass and valenz
-   RCORE  =    1.900    outmost cutoff radius
-   RWIGS  =    2.650; RWIGS  =    1.402    wigner-seitz radius (au A)
-   ENMAX  =  {enmax}; ENMIN  =  180.225 eV
-   EAUG   =  291.052
-   END of PSCTR-controll parameters
- End of Dataset
-"""
 
 
 @pytest.fixture
 def vasp(aiida_profile_clean, aiida_localhost, tmp_path):  # noqa: ARG001 - empty it
-    """The stand-in as a code of AiiDA, and made-up potentials; call it to make it fail."""
-    aiida_localhost.set_minimum_job_poll_interval(0.1)
-    aiida_localhost.configure(safe_interval=0)
-    for element, enmax in (('Al', 240.3), ('Ni', 269.5)):
-        folder = tmp_path / 'potentials' / element
-        folder.mkdir(parents=True)
-        (folder / 'POTCAR').write_text(POTCAR.format(element=element, enmax=enmax))
-    PotcarData.upload_potcar_family(str(tmp_path / 'potentials'), 'TEST', 'made up for tests')
-    executable = tmp_path / 'vasp'
-
-    def fail_with(failure):
-        executable.write_text(
-            f'#!/bin/sh\nexport VASP_STANDIN_FAILURE={failure}\n'
-            f'export VASP_STANDIN_COUNTER={tmp_path / "runs"}\nexec {sys.executable} {STANDIN}\n'
-        )
-        executable.chmod(0o755)
-
-    fail_with('')
-    fail_with.code = InstalledCode(
-        label='vasp',
-        computer=aiida_localhost,
-        filepath_executable=str(executable),
-        default_calc_job_plugin='vasp.vasp',
-    ).store()
-    return fail_with
+    """The stand-in as a code of AiiDA, and made-up potentials."""
+    return VaspStandIn(aiida_localhost, tmp_path, {'Al': 240.3, 'Ni': 269.5})
 
 
 def label(vasp, crystals, task='static', **settings):
@@ -128,7 +82,7 @@ def test_relaxation(vasp):
 
 
 def test_a_handler_cures_what_does_not_converge(vasp):
-    vasp('electronic:1')
+    vasp.fail_with('electronic:1')
     outputs, node = label(vasp, [alternating()])
     assert node.is_finished_ok, node.exit_message
     assert list(outputs['structures'].get_batch().status) == ['done']
@@ -137,7 +91,7 @@ def test_a_handler_cures_what_does_not_converge(vasp):
 
 
 def test_a_file_cut_in_half_is_no_success(vasp):
-    vasp('truncated:100')
+    vasp.fail_with('truncated:100')
     outputs, node = label(vasp, [bulk('Ni')])
     assert node.is_finished_ok, node.exit_message
     found = outputs['structures'].get_batch()
