@@ -9,11 +9,10 @@ from aiida.engine import calcfunction
 from aiida.orm import Int, Str, StructureData
 
 from aiida_mtp.core._arrays import chunks
+from aiida_mtp.core.dft.results import DONE
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.structures import StructureBatch
 from aiida_mtp.data.structures import StructureSetData
-
-DONE = 'done'
 
 
 @calcfunction
