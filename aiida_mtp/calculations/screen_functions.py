@@ -8,7 +8,8 @@ import numpy as np
 from aiida.engine import calcfunction
 from aiida.orm import Dict, List
 
-from aiida_mtp.calculations.set_functions import DONE, refuse_mixed_settings
+from aiida_mtp.calculations.set_functions import refuse_mixed_settings
+from aiida_mtp.core.dft.results import DONE
 from aiida_mtp.core.screening.elements import elemental_structures as structures_of_elements
 from aiida_mtp.core.screening.funnel import RetainSettings, retain
 from aiida_mtp.core.screening.hull import hull_of
