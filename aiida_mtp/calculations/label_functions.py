@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aiida.engine import calcfunction
-from aiida.orm import Str
+from aiida.orm import CalcFunctionNode, Str
 
 from aiida_mtp.core.dft.results import DONE, UNFINISHED, with_results
 from aiida_mtp.core.structures import StructureBatch
@@ -33,7 +33,7 @@ def collect_labels(
     joined = StructureBatch.concatenate([*(batch for batch, _ in found), blank])
     n_known = len(joined) - len(blank)
     rows.update({key: n_known + i for i, key in enumerate(blank.ids)})
-    processes = [str(own or process) for batch, process in found for own in _told(batch)]
+    processes = [process for batch, process in found for _ in range(len(batch))]
     processes += [''] * len(blank)
     return StructureSetData.from_batch(
         joined.with_columns(label_process=processes).take([rows[key] for key in wanted.ids])
@@ -71,11 +71,6 @@ def _best_rows(
     return rows, found
 
 
-def _told(batch: StructureBatch) -> list[str]:
-    """Return the process each row names; none where the set is what the process made itself."""
-    return [str(name) for name in batch.column('label_process', '')]
-
-
 def _blank_results(batch: StructureBatch, reason: str) -> StructureBatch:
     """Return structures that no job has reported on, as a job would report them."""
     blank = with_results(batch, [None] * len(batch))
@@ -83,9 +78,14 @@ def _blank_results(batch: StructureBatch, reason: str) -> StructureBatch:
 
 
 def original_process(node: Node) -> str:
-    """Return the uuid of the process that really made a node, also when it came from the cache."""
+    """Return the uuid of the process that really computed a node, also when it was cached.
+
+    For labels that a calcfunction read out of the results of a code, it is the run of the code.
+    """
     creator = node.creator
     if creator is None:
         return ''
+    if isinstance(creator, CalcFunctionNode) and 'misc' in creator.inputs:
+        return original_process(creator.inputs.misc)
     source = creator.base.caching.get_cache_source()
     return str(source or creator.uuid)

@@ -9,9 +9,8 @@ from aiida.engine import calcfunction
 from aiida.orm import Dict, Str, StructureData
 from ase.units import GPa
 
-from aiida_mtp.calculations.label_functions import original_process
 from aiida_mtp.core.dft.results import DONE, FAILED, Result, with_results
-from aiida_mtp.core.dft.vasp_settings import digest
+from aiida_mtp.core.dft.settings import hash_of
 from aiida_mtp.data.structures import StructureSetData
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def labels_of_vasp(
     settings: Dict,
     relaxed: StructureData | None = None,
 ) -> StructureSetData:
-    """Return the structure of a set with what VASP says of it, and which run said it.
+    """Return the structure of a set with what VASP says of it.
 
     Parameters
     ----------
@@ -55,23 +54,20 @@ def labels_of_vasp(
     back = np.argsort(_order(batch))
     stress = -KILOBAR * np.array(found['stress'])
     atoms = None if relaxed is None else relaxed.get_ase()[back]
-    what = {**settings.get_dict(), 'version': found.get('version', '')}
+    version = found.get('version', '')
     result = Result(
         structure='',
         task_digest='',
-        digest=digest(what),
+        digest=hash_of(settings.get_dict(), version),
         status=DONE,
         energy=found['total_energies']['energy_extrapolated'],
         forces=np.array(found['forces'])[back].tolist(),
         stress=[float(stress[pair]) for pair in VOIGT],
         positions=None if atoms is None else atoms.positions.tolist(),
         cell=None if atoms is None else atoms.cell.tolist(),
-        version=what['version'],
+        version=version,
     )
-    labelled = with_results(batch, [result])
-    return StructureSetData.from_batch(
-        labelled.with_columns(label_process=[original_process(misc)])
-    )
+    return StructureSetData.from_batch(with_results(batch, [result]))
 
 
 @calcfunction

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from aiida.orm import ProcessNode
 
 ENDED = ('finished', 'excepted', 'killed')
-
-
 DFT_KINDS = tuple(f'aiida.calculations:{name}' for name in ('mtp.dft', 'vasp.vasp'))
 
 

@@ -157,14 +157,14 @@ class DftSettings(Settings):
         The version of the calculator is part of it. What only decides how far a relaxation goes
         is not: the last single point of a relaxation is like any other.
         """
-        return _hash(
+        return hash_of(
             {name: value for name, value in self.to_mapping().items() if name not in _RELAXATION},
             self.version,
         )
 
     def task_digest(self, task: str) -> str:
         """Return a hash of all that the result of a task depends on, 16 digits."""
-        return self.digest() if task == 'static' else _hash(self.to_mapping(), self.version)
+        return self.digest() if task == 'static' else hash_of(self.to_mapping(), self.version)
 
 
 _RELAXATION = ('fmax', 'smax', 'restarts', 'max_steps', 'symmetry_tolerance')
@@ -206,8 +206,8 @@ def _installed(package: str) -> str:
         return 'missing'
 
 
-def _hash(settings: Mapping[str, Any], version_: str) -> str:
-    """Return a hash of settings; 1 and 1.0 are the same number."""
+def hash_of(settings: Mapping[str, Any], version_: str) -> str:
+    """Return a hash of settings, 16 digits; 1 and 1.0 are the same number."""
     plain = json.loads(json.dumps(settings), parse_int=float)
     text = json.dumps([_RULES, version_, plain], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

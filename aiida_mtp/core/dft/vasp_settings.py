@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -128,9 +126,3 @@ class VaspSettings(Settings):
             'lcharg': False,
             **{tag.lower(): value for tag, value in self.incar.items()},
         }
-
-
-def digest(what: Mapping[str, Any]) -> str:
-    """Return a hash of plain values, 16 digits: labels of different ones must not be mixed."""
-    text = json.dumps(what, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

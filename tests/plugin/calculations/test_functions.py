@@ -78,6 +78,14 @@ def test_labels_tell_the_process_they_come_from(batch):
     assert set(found.columns['label_process']) == {made.creator.uuid}
 
 
+def test_what_a_structure_was_labelled_by_before_is_forgotten(batch):
+    """A set of your own may come from an earlier screen, with its columns."""
+    labelled = batch.with_columns(label_process=['earlier'] * len(batch))
+    made = split_structures(stored(labelled), Int(3))['shard_00000']
+    found = collect_labels(made, Str(''), labels_0=made).get_batch()
+    assert set(found.columns['label_process']) == {made.creator.uuid}
+
+
 def test_a_training_set_grows_by_what_is_done(batch):
     first = append_labels(stored(batch))
     assert ids(first) == ['ni', 'b2']
