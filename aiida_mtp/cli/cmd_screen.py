@@ -15,7 +15,6 @@ from aiida_mtp.core.errors import InputError
 if TYPE_CHECKING:
     from aiida.orm import AbstractCode, WorkChainNode
 
-BACKEND_OF = {'vasp.vasp': 'vasp', 'vasp.v2.vasp': 'vasp'}  # by the plugin of a code
 PROTOCOLS = ('fast', 'balanced', 'stringent')
 
 
@@ -36,7 +35,7 @@ def command() -> None:
 @click.option(
     '--dft', type=CodeType(), required=True, help='Code of the DFT backend, as label@computer.'
 )
-@click.option('--backend', help='ase or vasp; by default the one the code is for.')
+@click.option('--backend', help='By default the one that runs the code.')
 @click.option(
     '--overrides',
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -64,10 +63,11 @@ def launch(
     from aiida.engine import submit
 
     from aiida_mtp.data.structures import StructureSetData
+    from aiida_mtp.workchains.backends import backend_of
     from aiida_mtp.workchains.protocols import protocol_inputs
     from aiida_mtp.workchains.screen import MtpScreenWorkChain
 
-    backend = backend or BACKEND_OF.get(dft.default_calc_job_plugin or '', 'ase')
+    backend = backend or backend_of(dft)
     values = _yaml(overrides)
     own = StructureSetData.from_file(structures, list(elements)) if structures else None
     if own is not None and not len(own):

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from aiida.orm import ProcessNode
 
 ENDED = ('finished', 'excepted', 'killed')
-DFT_KINDS = tuple(f'aiida.calculations:{name}' for name in ('mtp.dft', 'vasp.vasp'))
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,12 @@ class Called:
 
     @property
     def is_dft(self) -> bool:
-        """Whether it is a calculation with DFT."""
-        return self.kind in DFT_KINDS
+        """Whether it is a calculation with DFT: the label work chain calls them `dft_…`."""
+        return self.is_job and any(label.startswith('dft_') for label in self.path)
 
     @property
     def is_job(self) -> bool:
-        """Whether it is one of our calculations."""
+        """Whether it is a calculation job."""
         return self.kind.startswith('aiida.calculations:')
 
     @property

@@ -2,26 +2,35 @@
 
 A backend turns a set of structures into processes and a finished process back into labels; the
 label work chain does the rest: windows of submission, restarts, provenance. A code that computes
-one structure per process sets `rows_per_job = 1`.
+one structure per process sets `rows_per_job = 1`. Backends are entry points of the group
+``aiida_mtp.backends``, so that another package can bring its own.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiida.orm import Dict, Str
 from aiida.plugins import CalculationFactory
 
+from aiida_mtp.core.errors import InputError
+
 if TYPE_CHECKING:
     from aiida.engine import ProcessBuilder
-    from aiida.orm import ProcessNode
+    from aiida.orm import AbstractCode, ProcessNode
 
     from aiida_mtp.data.structures import StructureSetData
+
+GROUP = 'aiida_mtp.backends'
 
 
 class DftBackend(ABC):
     """One DFT code."""
+
+    code_plugins: ClassVar[tuple[str, ...]]
+    """Calculation plugins of the codes it can run."""
 
     rows_per_job: ClassVar[int | None] = None
     """Number of structures a process computes; None if it takes any number."""
@@ -56,6 +65,8 @@ class DftBackend(ABC):
 class AseBackend(DftBackend):
     """Any ASE calculator, through the executable ``mtp-dft``."""
 
+    code_plugins = ('mtp.dft',)
+
     def builder(
         self, structures: StructureSetData, task: str, dft: dict[str, Any]
     ) -> ProcessBuilder:
@@ -86,3 +97,41 @@ class AseBackend(DftBackend):
         from aiida_mtp.core.dft.settings import DftSettings
 
         DftSettings.from_mapping(settings)
+
+
+def backend_names() -> list[str]:
+    """Return the names of all installed backends."""
+    return sorted(entry_points(group=GROUP).names)
+
+
+def load_backend(name: str) -> type[DftBackend]:
+    """Return the backend of this name.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    found = entry_points(group=GROUP, name=name)
+    if not found:
+        raise InputError(f'no DFT backend {name!r}; there are {", ".join(backend_names())}')
+    backend: type[DftBackend] = next(iter(found)).load()
+    return backend
+
+
+def backend_of(code: AbstractCode) -> str:
+    """Return the name of the backend that runs a code.
+
+    Raises
+    ------
+    InputError
+        If none does.
+    """
+    plugin = code.default_calc_job_plugin
+    for name in backend_names():
+        if plugin in load_backend(name).code_plugins:
+            return name
+    raise InputError(
+        f'code {code.full_label} is for {plugin or "no calculation plugin"}, which no DFT backend '
+        f'runs; name one of {", ".join(backend_names())}'
+    )

@@ -11,10 +11,8 @@ from aiida_mtp.calculations.label_functions import collect_labels, take_unfinish
 from aiida_mtp.calculations.set_functions import split_structures
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.data.structures import StructureSetData
-from aiida_mtp.workchains.backends import AseBackend, DftBackend
-from aiida_mtp.workchains.vasp import VaspBackend
+from aiida_mtp.workchains.backends import DftBackend, backend_names, load_backend
 
-BACKENDS: dict[str, type[DftBackend]] = {'ase': AseBackend, 'vasp': VaspBackend}
 WINDOW = 50  # children submitted in one step: each blocks the daemon's worker 0.1–0.5 s
 MAX_ROUNDS = 5  # how often what a job left unfinished is submitted again
 
@@ -23,11 +21,12 @@ def validate_dft(dft: dict[str, Any], _: Any) -> str | None:
     """Return what is wrong with the DFT inputs."""
     if 'backend' not in dft or 'settings' not in dft:
         return None  # a port that is excluded where the namespace is exposed
-    name = dft['backend'].value
-    if name not in BACKENDS:
-        return f'no DFT backend {name!r}; there are {", ".join(BACKENDS)}'
     try:
-        BACKENDS[name].validate_settings(dft['settings'].get_dict())
+        backend = load_backend(dft['backend'].value)
+    except InputError as error:
+        return f'dft.backend: {error}'
+    try:
+        backend.validate_settings(dft['settings'].get_dict())
     except InputError as error:
         return f'dft.settings: {error}'
     return None
@@ -68,7 +67,7 @@ class MtpLabelWorkChain(WorkChain):
             valid_type=Str,
             serializer=to_aiida_type,
             default=lambda: Str('ase'),
-            help=f'The DFT code: {", ".join(BACKENDS)}.',
+            help=f'The DFT code: {", ".join(backend_names())}.',
         )
         spec.input('dft.settings', valid_type=Dict, serializer=to_aiida_type, help='Its settings.')
         spec.input(
@@ -102,7 +101,7 @@ class MtpLabelWorkChain(WorkChain):
     @property
     def backend(self) -> DftBackend:
         """The DFT code in use."""
-        return BACKENDS[self.inputs.dft.backend.value]()
+        return load_backend(self.inputs.dft.backend.value)()
 
     def setup(self) -> ExitCode | None:
         """Begin with everything unfinished."""

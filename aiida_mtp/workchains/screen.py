@@ -18,6 +18,7 @@ from aiida_mtp.calculations.screen_functions import (
 from aiida_mtp.calculations.set_functions import extract_structure, take_unreferenced
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.data.structures import StructureSetData
+from aiida_mtp.workchains.backends import backend_of
 from aiida_mtp.workchains.label import MtpLabelWorkChain, failure, validate_dft
 from aiida_mtp.workchains.learn import MtpLearnWorkChain
 from aiida_mtp.workchains.protocols import protocol_inputs, protocol_names
@@ -120,7 +121,7 @@ class MtpScreenWorkChain(WorkChain):
         dft_code: AbstractCode,
         *,
         protocol: str | None = None,
-        backend: str = 'ase',
+        backend: str | None = None,
         structures: StructureSetData | None = None,
         overrides: dict[str, Any] | None = None,
     ) -> ProcessBuilder:
@@ -135,7 +136,7 @@ class MtpScreenWorkChain(WorkChain):
         dft_code
             The executable of the DFT backend.
         backend
-            ``ase`` for ``mtp-dft``, ``vasp`` for VASP.
+            Name of the DFT backend; by default the one that runs `dft_code`.
         protocol
             ``fast``, ``balanced`` or ``stringent``.
         structures
@@ -149,6 +150,7 @@ class MtpScreenWorkChain(WorkChain):
             If an element, the protocol or an override is unknown.
         """
         _check_elements(elements)
+        backend = backend or backend_of(dft_code)
         inputs = protocol_inputs('screen', protocol, overrides, backend=backend)
         builder: Any = cls.get_builder()
         builder.elements = List(elements)

@@ -40,6 +40,7 @@ STILL = 1e-3  # relative change of the cell, and Å, below which a restart has m
 class VaspBackend(DftBackend):
     """One structure per work chain of aiida-vasp."""
 
+    code_plugins = ('vasp.vasp', 'vasp.v2.vasp')
     rows_per_job = 1
 
     def builder(
