@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiida.common import CalcInfo, CodeInfo
 from aiida.engine import CalcJob
@@ -29,6 +29,9 @@ class EngineCalculation(CalcJob):
     change the result.
     """
 
+    BAD_INPUT: ClassVar = 210
+    """Exit status of a job that refused its input."""
+
     @classmethod
     def define(cls, spec: Any) -> None:
         """Define what all jobs share."""
@@ -37,7 +40,7 @@ class EngineCalculation(CalcJob):
         options['resources'].default = lambda: {'num_machines': 1, 'num_mpiprocs_per_machine': 1}
         options['withmpi'].default = False
         spec.exit_code(
-            210,
+            cls.BAD_INPUT,
             'ERROR_BAD_INPUT',
             message='The input was refused: {reason}',
             invalidates_cache=True,

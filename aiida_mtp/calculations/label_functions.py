@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from math import isnan
+from typing import TYPE_CHECKING, Any
 
 from aiida.engine import calcfunction
 from aiida.orm import CalcFunctionNode, Str
 
-from aiida_mtp.core.dft.results import DONE, UNFINISHED, with_results
+from aiida_mtp.core.dft.magnetism import best_state
+from aiida_mtp.core.dft.results import UNFINISHED, with_results
 from aiida_mtp.core.structures import StructureBatch
 from aiida_mtp.data.structures import StructureSetData
 
@@ -16,65 +19,75 @@ if TYPE_CHECKING:
 
 
 @calcfunction
-def collect_labels(
-    structures: StructureSetData, reason: Str, **labels: StructureSetData
-) -> StructureSetData:
+def collect_labels(structures: StructureSetData, **labels: StructureSetData) -> StructureSetData:
     """Join the results of several jobs, one row for each of `structures` and in their order.
 
-    A finished result wins over a failed one. A structure that no job finished has status
-    ``unfinished`` and `reason`, what the last job that failed said. Column `label_process` holds
-    the uuid of the process that computed the row; for a process taken from the cache, of the one
-    that really ran.
+    A finished result wins over a failed one, and the magnetic state of lowest energy over others;
+    column `magnetic_states` keeps what is known of all. Column `label_process` holds the uuid of
+    the process that computed the row; if it was taken from the cache, of the one that really ran.
     """
     wanted = structures.get_batch()
-    rows, found = _best_rows(labels)
-    missing = wanted.take([i for i, key in enumerate(wanted.ids) if key not in rows])
-    blank = _blank_results(missing, reason.value)
-    joined = StructureBatch.concatenate([*(batch for batch, _ in found), blank])
-    n_known = len(joined) - len(blank)
-    rows.update({key: n_known + i for i, key in enumerate(blank.ids)})
-    processes = [process for batch, process in found for _ in range(len(batch))]
-    processes += [''] * len(blank)
+    ordered = sorted(labels, key=lambda key: int(key.rsplit('_', 1)[1]))
+    found = StructureBatch.concatenate([_with_process(labels[key]) for key in ordered])
+    rows, states = _best_rows(found)
+    chosen = found.take([rows[key] for key in wanted.ids])
     return StructureSetData.from_batch(
-        joined.with_columns(label_process=processes).take([rows[key] for key in wanted.ids])
+        chosen.with_columns(magnetic_states=[states.get(key, '') for key in wanted.ids])
     )
 
 
 @calcfunction
-def take_unfinished(structures: StructureSetData, **labels: StructureSetData) -> StructureSetData:
-    """Return those of `structures` on which no job has reported, neither a result nor a failure."""
-    rows, found = _best_rows(labels)
-    status = StructureBatch.concatenate([batch for batch, _ in found]).status
+def take_unfinished(structures: StructureSetData, labels: StructureSetData) -> StructureSetData:
+    """Return those of `structures` which the job that gave `labels` did not come to."""
+    known = labels.get_batch()
+    unfinished = set(known.ids[known.status == UNFINISHED])
     batch = structures.get_batch()
-    rest = [
-        i for i, key in enumerate(batch.ids) if key not in rows or status[rows[key]] == UNFINISHED
-    ]
-    return StructureSetData.from_batch(batch.take(rest))
+    return StructureSetData.from_batch(
+        batch.take([i for i, key in enumerate(batch.ids) if key in unfinished])
+    )
 
 
-def _best_rows(
-    labels: dict[str, StructureSetData],
-) -> tuple[dict[str, int], list[tuple[StructureBatch, str]]]:
-    """Return for each id its row in the joined sets, and the sets, each with its process."""
-    ordered = sorted(labels, key=lambda key: int(key.rsplit('_', 1)[1]))
-    found = [(labels[key].get_batch(), original_process(labels[key])) for key in ordered]
-    rows: dict[str, int] = {}
-    done: set[str] = set()
-    position = 0
-    for batch, _ in found:
-        for key, status in zip(batch.ids, batch.status, strict=True):
-            if key not in done:  # a later attempt replaces a failed one
-                rows[key] = position
-            if status == DONE:
-                done.add(key)
-            position += 1
-    return rows, found
+@calcfunction
+def unfinished_labels(structures: StructureSetData, reason: Str) -> StructureSetData:
+    """Return structures that no job could finish, with what the last one said."""
+    blank = with_results(structures.get_batch(), [None] * len(structures))
+    return StructureSetData.from_batch(blank.with_columns(message=[reason.value] * len(blank)))
 
 
-def _blank_results(batch: StructureBatch, reason: str) -> StructureBatch:
-    """Return structures that no job has reported on, as a job would report them."""
-    blank = with_results(batch, [None] * len(batch))
-    return blank.with_columns(message=[reason] * len(batch))
+def _with_process(labels: StructureSetData) -> StructureBatch:
+    """Return what a job found, with the process that did it."""
+    batch: StructureBatch = labels.get_batch()
+    process = original_process(labels)
+    names = ['' if status == UNFINISHED else process for status in batch.status]
+    return batch.with_columns(label_process=names)
+
+
+def _best_rows(found: StructureBatch) -> tuple[dict[str, int], dict[str, str]]:
+    """Return for each id the row that counts, and its magnetic states as JSON."""
+    rows: dict[str, dict[str, int]] = {}
+    known: dict[str, dict[str, Any]] = {}
+    names = found.column('magnetic_state', '')
+    texts = found.column('magnetic_states', '')
+    for row, (key, state) in enumerate(zip(found.ids, names, strict=True)):
+        if found.status[row] != UNFINISHED or key not in rows:
+            rows.setdefault(key, {})[state] = row
+        known.setdefault(key, {}).update(json.loads(texts[row] or '{}'))
+    best = {}
+    for key, of_states in rows.items():
+        n_atoms = int(found.n_atoms[next(iter(of_states.values()))])
+        best[key] = of_states[best_state(_summaries(found, of_states), n_atoms)]
+    return best, {key: json.dumps(states) if states else '' for key, states in known.items()}
+
+
+def _summaries(found: StructureBatch, rows: dict[str, int]) -> dict[str, dict[str, Any]]:
+    """Return status and energy of rows, by magnetic state."""
+    return {
+        state: {
+            'status': found.status[row],
+            'energy': None if isnan(found.energies[row]) else float(found.energies[row]),
+        }
+        for state, row in rows.items()
+    }
 
 
 def original_process(node: Node) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from aiida.engine import calcfunction
 from aiida.orm import Dict, Str, StructureData
 from ase.units import GPa
 
+from aiida_mtp.core.dft.magnetism import state_summary
 from aiida_mtp.core.dft.results import DONE, FAILED, Result, with_results
 from aiida_mtp.core.dft.settings import hash_of
 from aiida_mtp.data.structures import StructureSetData
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aiida_mtp.core._typing import Ints
     from aiida_mtp.core.structures import StructureBatch
 
@@ -37,6 +40,7 @@ def labels_of_vasp(
     structures: StructureSetData,
     misc: Dict,
     settings: Dict,
+    state: Str,
     relaxed: StructureData | None = None,
 ) -> StructureSetData:
     """Return the structure of a set with what VASP says of it.
@@ -47,6 +51,8 @@ def labels_of_vasp(
         Of aiida-vasp: energies in eV, forces in eV/Å, stress in kB, positive under compression.
     settings
         What the energies depend on.
+    state
+        Name of the magnetic state it was begun from.
     relaxed
         Where the relaxation ended; by default the structure is where it was.
     """
@@ -55,9 +61,9 @@ def labels_of_vasp(
     stress = -KILOBAR * np.array(found['stress'])
     atoms = None if relaxed is None else relaxed.get_ase()[back]
     version = found.get('version', '')
-    result = Result(
-        structure='',
-        task_digest='',
+    return _labelled(
+        batch,
+        state.value,
         digest=hash_of(settings.get_dict(), version),
         status=DONE,
         energy=found['total_energies']['energy_extrapolated'],
@@ -66,12 +72,33 @@ def labels_of_vasp(
         positions=None if atoms is None else atoms.positions.tolist(),
         cell=None if atoms is None else atoms.cell.tolist(),
         version=version,
+        **_moments(found),
+    )
+
+
+@calcfunction
+def failed_labels(structures: StructureSetData, reason: Str, state: Str) -> StructureSetData:
+    """Return the structure of a set with the reason why VASP has no result for it."""
+    batch = structures.get_batch()
+    return _labelled(batch, state.value, digest='', status=FAILED, message=reason.value)
+
+
+def _labelled(batch: StructureBatch, state: str, **found: Any) -> StructureSetData:
+    """Return the one structure of a batch with what was found from one magnetic state."""
+    result = Result(
+        structure='',
+        task_digest='',
+        magnetic_state=state,
+        magnetic_states={state: state_summary(found)},
+        **found,
     )
     return StructureSetData.from_batch(with_results(batch, [result]))
 
 
-@calcfunction
-def failed_labels(structures: StructureSetData, reason: Str) -> StructureSetData:
-    """Return the structure of a set with the reason why VASP has no result for it."""
-    result = Result('', '', '', FAILED, message=reason.value)
-    return StructureSetData.from_batch(with_results(structures.get_batch(), [result]))
+def _moments(misc: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return the moment of the cell and the sum of those of the atoms, µB, if there is spin."""
+    found = misc.get('site_magnetization') or {}
+    of_atoms = found.get('sphere', {}).get('x', {}).get('site_moment', {})
+    total = found.get('full_cell') or [None]
+    sizes = [abs(moments['tot']) for moments in of_atoms.values()]
+    return {'magnetic_moment': total[0], 'absolute_moment': sum(sizes) if sizes else None}

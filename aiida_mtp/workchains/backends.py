@@ -9,6 +9,7 @@ one structure per process sets `rows_per_job = 1`. Backends are entry points of 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,12 +19,34 @@ from aiida.plugins import CalculationFactory
 from aiida_mtp.core.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aiida.engine import ProcessBuilder
     from aiida.orm import AbstractCode, ProcessNode
 
     from aiida_mtp.data.structures import StructureSetData
 
 GROUP = 'aiida_mtp.backends'
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one process computes.
+
+    Parameters
+    ----------
+    task
+        ``static`` (energy, forces and stress as they are) or ``relax`` (cell and positions).
+    dft
+        The `dft` inputs of the label work chain: code, settings, options.
+    state
+        Name of the magnetic state to begin from, of those `magnetic_states` gave.
+    """
+
+    structures: StructureSetData
+    task: str
+    dft: Mapping[str, Any]
+    state: str = ''
 
 
 class DftBackend(ABC):
@@ -35,22 +58,23 @@ class DftBackend(ABC):
     rows_per_job: ClassVar[int | None] = None
     """Number of structures a process computes; None if it takes any number."""
 
-    @abstractmethod
-    def builder(
-        self, structures: StructureSetData, task: str, dft: dict[str, Any]
-    ) -> ProcessBuilder:
-        """Return the process that labels these structures.
+    def magnetic_states(
+        self,
+        structures: StructureSetData,  # noqa: ARG002 - for backends whose processes take one state
+        settings: dict[str, Any],  # noqa: ARG002
+    ) -> list[str]:
+        """Return the magnetic states to compute a job's structures from, each with a process.
 
-        Parameters
-        ----------
-        task
-            ``static`` (energy, forces and stress as they are) or ``relax`` (cell and positions).
-        dft
-            The `dft` inputs of the label work chain: code, settings, options.
+        A backend whose processes do all by themselves returns one without a name.
         """
+        return ['']
 
     @abstractmethod
-    def labels(self, process: ProcessNode, structures: StructureSetData) -> StructureSetData | None:
+    def builder(self, job: Job) -> ProcessBuilder:
+        """Return the process that labels the structures of a job."""
+
+    @abstractmethod
+    def labels(self, process: ProcessNode, job: Job) -> StructureSetData | None:
         """Return what the process found of its structures, with a status per row.
 
         None if it found nothing and may be tried again.
@@ -67,23 +91,21 @@ class AseBackend(DftBackend):
 
     code_plugins = ('mtp.dft',)
 
-    def builder(
-        self, structures: StructureSetData, task: str, dft: dict[str, Any]
-    ) -> ProcessBuilder:
+    def builder(self, job: Job) -> ProcessBuilder:
         """Return one calculation for the whole set."""
         process: Any = CalculationFactory('mtp.dft')
         builder = process.get_builder()
-        builder.code = dft['code']
-        builder.structures = structures
-        builder.task = Str(task)
-        builder.parameters = Dict(dft['settings'].get_dict())
-        builder.metadata.options = dft.get('options', {})
+        builder.code = job.dft['code']
+        builder.structures = job.structures
+        builder.task = Str(job.task)
+        builder.parameters = Dict(job.dft['settings'].get_dict())
+        builder.metadata.options = job.dft.get('options', {})
         return builder
 
     def labels(
         self,
         process: ProcessNode,
-        structures: StructureSetData,  # noqa: ARG002 - it has its own
+        job: Job,  # noqa: ARG002 - the process has its structures
     ) -> StructureSetData | None:
         """Return the set the calculation made, whole or in part."""
         labels: StructureSetData | None = (

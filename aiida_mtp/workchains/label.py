@@ -7,14 +7,20 @@ from typing import Any
 from aiida.engine import ExitCode, ToContext, WorkChain, while_
 from aiida.orm import AbstractCode, Dict, Int, ProcessNode, Str, to_aiida_type
 
-from aiida_mtp.calculations.label_functions import collect_labels, take_unfinished
+from aiida_mtp.calculations.base import EngineCalculation
+from aiida_mtp.calculations.label_functions import (
+    collect_labels,
+    take_unfinished,
+    unfinished_labels,
+)
 from aiida_mtp.calculations.set_functions import split_structures
+from aiida_mtp.core.dft.results import UNFINISHED
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.data.structures import StructureSetData
-from aiida_mtp.workchains.backends import DftBackend, backend_names, load_backend
+from aiida_mtp.workchains.backends import DftBackend, Job, backend_names, load_backend
 
 WINDOW = 50  # children submitted in one step: each blocks the daemon's worker 0.1–0.5 s
-MAX_ROUNDS = 5  # how often what a job left unfinished is submitted again
+MAX_ATTEMPTS = 3  # how often in a row a job may end without having got anywhere
 
 
 def validate_dft(dft: dict[str, Any], _: Any) -> str | None:
@@ -39,13 +45,18 @@ def failure(process: ProcessNode) -> str:
     return f'{process.process_label}<{process.pk}>: {why}'
 
 
+def is_refused(process: ProcessNode) -> bool:
+    """Tell whether a job ended because its input makes no sense: again it would do the same."""
+    return bool(process.exit_status == EngineCalculation.BAD_INPUT)
+
+
 class MtpLabelWorkChain(WorkChain):
     """Compute energies, forces and stresses of many structures with DFT, or relax them.
 
     What a job leaves unfinished, because its time ran out or its node died, is submitted again;
     what it has finished is kept. A structure that DFT cannot do is a row with its status and the
-    reason. The result has one row per structure, in order, with the uuid of the process that
-    computed it.
+    reason. A structure that was begun from several magnetic states has the label of the lowest. The
+    result has one row per structure, in order, with the uuid of the process that computed it.
     """
 
     @classmethod
@@ -82,11 +93,7 @@ class MtpLabelWorkChain(WorkChain):
         )
         spec.outline(
             cls.setup,
-            while_(cls.has_unfinished)(
-                cls.split,
-                while_(cls.has_shards)(cls.run_shards, cls.inspect_shards),
-                cls.inspect_round,
-            ),
+            while_(cls.has_jobs)(cls.run_jobs, cls.inspect_jobs),
             cls.results,
         )
         spec.output('structures', valid_type=StructureSetData, help='The labelled structures.')
@@ -104,77 +111,71 @@ class MtpLabelWorkChain(WorkChain):
         return load_backend(self.inputs.dft.backend.value)()
 
     def setup(self) -> ExitCode | None:
-        """Begin with everything unfinished."""
-        if not len(self.inputs.structures):
+        """Cut the structures into jobs."""
+        structures = self.inputs.structures
+        if not len(structures):
             return self.exit_codes.ERROR_NO_STRUCTURES
-        self.ctx.unfinished = self.inputs.structures
-        self.ctx.labels = []
-        self.ctx.round = 0
-        self.ctx.reason = ''
-        return None
-
-    def has_unfinished(self) -> bool:
-        """Whether structures remain, and the last round got somewhere."""
-        return self.ctx.unfinished is not None and self.ctx.round < MAX_ROUNDS
-
-    def split(self) -> None:
-        """Cut what remains into jobs."""
         size = self.backend.rows_per_job
         if size is None and 'rows_per_job' in self.inputs.dft:
             size = self.inputs.dft.rows_per_job.value
-        if size is None or size >= len(self.ctx.unfinished):
-            self.ctx.shards = [self.ctx.unfinished]
-        else:
-            shards = split_structures(self.ctx.unfinished, Int(size))
-            self.ctx.shards = [shards[key] for key in sorted(shards)]
+        shards = [structures]
+        if size is not None and size < len(structures):
+            pieces = split_structures(structures, Int(size))
+            shards = [pieces[key] for key in sorted(pieces)]
+        settings = self.inputs.dft.settings.get_dict()
+        self.ctx.queue = [
+            (shard, state, 1)
+            for shard in shards
+            for state in self.backend.magnetic_states(shard, settings)
+        ]
+        self.ctx.labels = []
         self.ctx.found = 0
-
-    def has_shards(self) -> bool:
-        """Whether jobs of this round are still to be submitted."""
-        return bool(self.ctx.shards)
-
-    def run_shards(self) -> ToContext[str, Any]:
-        """Submit one window of jobs."""
-        window, self.ctx.shards = self.ctx.shards[:WINDOW], self.ctx.shards[WINDOW:]
-        jobs = {}
-        for index, shard in enumerate(window):
-            builder: Any = self.backend.builder(
-                shard, self.inputs.task.value, dict(self.inputs.dft)
-            )
-            builder.metadata.call_link_label = f'dft_{self.ctx.round}_{index}'
-            jobs[f'job_{index}'] = self.submit(builder)
-        self.ctx.window = {f'job_{index}': shard for index, shard in enumerate(window)}
-        self.report(f'{len(jobs)} DFT job(s) for {sum(len(shard) for shard in window)} structures')
-        return ToContext(**jobs)
-
-    def inspect_shards(self) -> None:
-        """Keep what the window found, in whole or in part."""
-        for key, shard in self.ctx.window.items():
-            job = self.ctx.pop(key)
-            labels = self.backend.labels(job, shard)
-            if not job.is_finished_ok:
-                self.ctx.reason = failure(job)
-                self.report(self.ctx.reason)
-            if labels is not None:
-                self.ctx.labels.append(labels)
-                self.ctx.found += 1
-
-    def inspect_round(self) -> ExitCode | None:
-        """Find what is left; give up if a round found nothing."""
-        self.ctx.round += 1
-        if not self.ctx.labels:
-            return self.exit_codes.ERROR_NO_LABELS.format(reason=self.ctx.reason)
-        if not self.ctx.found:
-            self.ctx.unfinished = None
-            return None
-        rest = take_unfinished(self.inputs.structures, **self._labels())
-        self.ctx.unfinished = rest if len(rest) else None
+        self.ctx.reason = ''
+        self.ctx.window_number = 0
         return None
 
-    def results(self) -> None:
-        """Join the labels of all jobs, in the order of the input."""
-        reason = Str(self.ctx.reason)
-        self.out('structures', collect_labels(self.inputs.structures, reason, **self._labels()))
+    def has_jobs(self) -> bool:
+        """Whether jobs are still to be submitted."""
+        return bool(self.ctx.queue)
 
-    def _labels(self) -> dict[str, StructureSetData]:
-        return {f'labels_{index}': labels for index, labels in enumerate(self.ctx.labels)}
+    def run_jobs(self) -> ToContext[str, Any]:
+        """Submit one window of jobs."""
+        self.ctx.window, self.ctx.queue = self.ctx.queue[:WINDOW], self.ctx.queue[WINDOW:]
+        jobs = {}
+        for index, (shard, state, _) in enumerate(self.ctx.window):
+            builder: Any = self.backend.builder(self._job(shard, state))
+            builder.metadata.call_link_label = f'dft_{self.ctx.window_number}_{index}'
+            jobs[f'job_{index}'] = self.submit(builder)
+        self.ctx.window_number += 1
+        total = sum(len(shard) for shard, _, _ in self.ctx.window)
+        self.report(f'{len(jobs)} DFT job(s) for {total} structures')
+        return ToContext(**jobs)
+
+    def inspect_jobs(self) -> None:
+        """Keep what the window found; what it left goes back into the queue."""
+        for index, (shard, state, attempt) in enumerate(self.ctx.window):
+            process = self.ctx.pop(f'job_{index}')
+            labels = self.backend.labels(process, self._job(shard, state))
+            if not process.is_finished_ok:
+                self.ctx.reason = failure(process)
+                self.report(self.ctx.reason)
+            if labels is not None:
+                self.ctx.found += 1
+                self.ctx.labels.append(labels)
+                if UNFINISHED in labels.status_counts:
+                    self.ctx.queue.append((take_unfinished(shard, labels), state, 1))
+            elif attempt < MAX_ATTEMPTS and not is_refused(process):
+                self.ctx.queue.append((shard, state, attempt + 1))
+            else:
+                self.ctx.labels.append(unfinished_labels(shard, Str(self.ctx.reason)))
+
+    def results(self) -> ExitCode | None:
+        """Join the labels of all jobs, in the order of the input."""
+        if not self.ctx.found:
+            return self.exit_codes.ERROR_NO_LABELS.format(reason=self.ctx.reason)
+        labels = {f'labels_{index}': found for index, found in enumerate(self.ctx.labels)}
+        self.out('structures', collect_labels(self.inputs.structures, **labels))
+        return None
+
+    def _job(self, structures: StructureSetData, state: str) -> Job:
+        return Job(structures, self.inputs.task.value, dict(self.inputs.dft), state)

@@ -6,50 +6,56 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from aiida.orm import Dict, Str
-from aiida.plugins import DataFactory, WorkflowFactory
+from aiida.orm import CalcJobNode, Dict, Str
+from aiida.plugins import CalculationFactory, DataFactory, WorkflowFactory
 
 from aiida_mtp.calculations.vasp_functions import (
     failed_labels,
     labels_of_vasp,
     ordered_structure,
 )
-from aiida_mtp.core.dft.vasp_settings import CUTOFF_FACTOR, VaspSettings
+from aiida_mtp.core.dft.magnetism import starting_moments
+from aiida_mtp.core.dft.vasp_settings import CUTOFF_FACTOR, MAGNETISM, VaspSettings
 from aiida_mtp.core.errors import InputError
-from aiida_mtp.workchains.backends import DftBackend
+from aiida_mtp.workchains.backends import DftBackend, Job
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aiida.engine import ProcessBuilder
     from aiida.orm import ProcessNode
+    from ase import Atoms
 
     from aiida_mtp.data.structures import StructureSetData
 
+VaspCalculation: Any = CalculationFactory('vasp.vasp')
 VaspWorkChain: Any = WorkflowFactory('vasp.v2.vasp')
 VaspRelaxWorkChain: Any = WorkflowFactory('vasp.v2.relax')
 PotcarData: Any = DataFactory('vasp.potcar')
 
 # What a run must have told: without this a file that is cut counts as a success.
 QUANTITIES = ['run_status', 'run_stats', 'total_energies', 'forces', 'stress']
-PARSER = {'parser_settings': {'required_quantity': QUANTITIES, 'include_quantity': QUANTITIES}}
 RESOURCES = {'resources': {'num_machines': 1, 'num_mpiprocs_per_machine': 1}}
 STILL = 1e-3  # relative change of the cell, and Å, below which a restart has moved nothing
 
 
 class VaspBackend(DftBackend):
-    """One structure per work chain of aiida-vasp."""
+    """One structure from one magnetic state per work chain of aiida-vasp."""
 
     code_plugins = ('vasp.vasp', 'vasp.v2.vasp')
     rows_per_job = 1
 
-    def builder(
-        self, structures: StructureSetData, task: str, dft: dict[str, Any]
-    ) -> ProcessBuilder:
-        """Return the work chain for the one structure of a set."""
-        settings = VaspSettings.from_mapping(dft['settings'].get_dict())
-        structure = ordered_structure(structures)
-        if task == 'static':
+    def magnetic_states(self, structures: StructureSetData, settings: dict[str, Any]) -> list[str]:
+        """Return those the settings ask for."""
+        atoms = structures.get_batch().to_ase(0)
+        return list(_moments(VaspSettings.from_mapping(settings), atoms))
+
+    def builder(self, job: Job) -> ProcessBuilder:
+        """Return the work chain for the one structure of a job."""
+        settings = VaspSettings.from_mapping(job.dft['settings'].get_dict())
+        structure = ordered_structure(job.structures)
+        moments = _moments(settings, structure.get_ase())[job.state]
+        if job.task == 'static':
             builder: Any = VaspWorkChain.get_builder()
             single = builder
         else:
@@ -57,38 +63,54 @@ class VaspBackend(DftBackend):
             single = builder.vasp
             builder.relax_settings = _relax_settings(settings)  # the rest is filled in
         builder.structure = structure
-        potentials = _potentials(settings, structures.species)
-        single.code = dft['code']
-        single.parameters = Dict({'incar': settings.tags(_cutoff(potentials))})
+        species = job.structures.species
+        potentials = _potentials(settings, species)
+        single.code = job.dft['code']
+        single.parameters = Dict({'incar': settings.tags(_cutoff(potentials), moments)})
         single.potential_family = settings.potential_family
-        single.potential_mapping = {kind: _name(settings, kind) for kind in structures.species}
+        single.potential_mapping = {kind: _name(settings, kind) for kind in species}
         single.kpoints_spacing = settings.k_spacing / (2 * math.pi)  # theirs leaves 2π out
-        single.settings = Dict(PARSER)
-        single.calc.metadata.options = {**RESOURCES, **dft.get('options', {})}
-        if settings.spin != 'none':
-            moments = {kind: settings.initial_moments.get(kind, 0.0) for kind in structures.species}
-            single.magmom_mapping = Dict({'default': 0.0, **moments})
+        single.settings = Dict({'parser_settings': _parser_settings(has_spin=any(moments))})
+        single.calc.metadata.options = {**RESOURCES, **job.dft.get('options', {})}
         return builder
 
-    def labels(self, process: ProcessNode, structures: StructureSetData) -> StructureSetData | None:
+    def labels(self, process: ProcessNode, job: Job) -> StructureSetData | None:
         """Return the label, or the reason why there is none; None to try again."""
-        if not process.is_finished:
-            return None  # killed, or its daemon stumbled
+        if not process.is_finished or _was_cut_short(process):
+            return None
         found: StructureSetData
         if process.is_finished_ok and _is_complete(process):
             relaxed = process.outputs.relax.structure if 'relax' in process.outputs else None
             given = {} if relaxed is None else {'relaxed': relaxed}
-            what = Dict(_what_counts(process))
-            found = labels_of_vasp(structures, process.outputs.misc, what, **given)
+            settings = VaspSettings.from_mapping(job.dft['settings'].get_dict())
+            what = Dict({**_what_counts(process), **settings.magnetism()})
+            state = Str(job.state)
+            found = labels_of_vasp(job.structures, process.outputs.misc, what, state, **given)
         else:
             reason = process.exit_message or 'it ended without energy, forces and stress'
-            found = failed_labels(structures, Str(f'{process.process_label}: {reason}'))
+            reason = f'{process.process_label}: {reason}'
+            found = failed_labels(job.structures, Str(reason), Str(job.state))
         return found
 
     @staticmethod
     def validate_settings(settings: dict[str, Any]) -> None:
         """Let the settings class judge, and see that the potentials are there."""
         _family(VaspSettings.from_mapping(settings))
+
+
+def _was_cut_short(process: ProcessNode) -> bool:
+    """Tell whether the last run of VASP was stopped: that says nothing of the structure."""
+    runs = [node for node in process.called_descendants if isinstance(node, CalcJobNode)]
+    if not runs:
+        return True
+    last = max(runs, key=lambda run: run.ctime)
+    stopped = VaspCalculation.exit_codes.ERROR_DID_NOT_FINISH.status
+    return 'misc' not in last.outputs or last.exit_status == stopped
+
+
+def _parser_settings(*, has_spin: bool) -> dict[str, list[str]]:
+    moments = ['site_magnetization'] if has_spin else []
+    return {'required_quantity': QUANTITIES, 'include_quantity': QUANTITIES + moments}
 
 
 def _is_complete(process: ProcessNode) -> bool:
@@ -102,8 +124,9 @@ def _what_counts(process: ProcessNode) -> dict[str, Any]:
     """Return what the energies depend on."""
     inputs = process.inputs.vasp if 'vasp' in process.inputs else process.inputs
     potentials = _potentials_of(inputs.potential_family.value, inputs.potential_mapping.get_dict())
+    incar = inputs.parameters.get_dict()['incar']
     return {
-        'incar': inputs.parameters.get_dict()['incar'],
+        'incar': {tag: value for tag, value in incar.items() if tag not in MAGNETISM},
         'kpoints_spacing': inputs.kpoints_spacing.value,
         'potentials': {kind: potential.title for kind, potential in sorted(potentials.items())},
     }
@@ -126,6 +149,10 @@ def _relax_settings(settings: VaspSettings) -> dict[str, Any]:
         'convergence_shape_lengths': STILL,
         'convergence_shape_angles': STILL,
     }
+
+
+def _moments(settings: VaspSettings, atoms: Atoms) -> dict[str, list[float]]:
+    return starting_moments(settings.spin, atoms, settings.initial_moments)
 
 
 def _name(settings: VaspSettings, kind: str) -> str:

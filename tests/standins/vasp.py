@@ -1,5 +1,7 @@
 """Behaves as VASP does where a work chain can see it; the physics is effective-medium theory.
 
+With spin, atoms keep the moments they are given, and parallel ones lower the energy.
+
 It reads POSCAR, INCAR, KPOINTS and POTCAR of the current folder, computes with ASE's EMT, relaxes
 as NSW, IBRION, ISIF and EDIFFG ask for, and writes vasprun.xml, OUTCAR, CONTCAR and OSZICAR. For
 tests of what needs a licence otherwise; nothing of VASP is in it.
@@ -24,6 +26,7 @@ from ase.units import GPa
 
 VERSION = '6.4.3'
 FILES = ('POSCAR', 'INCAR', 'KPOINTS', 'POTCAR')
+STONER, EXCHANGE = 0.03, 0.02  # eV/µB, of each moment and of their sum
 DEFAULTS = {'NSW': 0, 'IBRION': -1, 'ISIF': 2, 'NELM': 60, 'ISPIN': 1, 'EDIFFG': -0.01}
 SCF_STEPS = 12
 KILOBAR = 0.1 * GPa
@@ -42,7 +45,9 @@ def main():
     print(f' vasp.{VERSION} 19Mar24 (stand-in for tests)\n POSCAR, INCAR and KPOINTS ok')
     images = relaxed_images(atoms, settings, failure)
     if failure == 'walltime':
-        write_vasprun(images[: 1 + len(images) // 2], settings, truncated=True)
+        done = images[: 1 + len(images) // 2]
+        write_vasprun(done, settings, truncated=True)
+        write_outcar(done, settings, SCF_STEPS, ended=False)
         os.kill(os.getpid(), signal.SIGTERM)
     if failure == 'zbrent':
         print(' ZBRENT: fatal error in bracketing\n     please rerun with smaller EDIFF, or copy')
@@ -94,7 +99,7 @@ def relaxed_images(atoms, settings, failure):
 
     def keep():
         image = atoms.copy()
-        image.calc = EMT()
+        image.calc = Magnet(initial_moments(settings, len(atoms)))
         image.get_potential_energy(), image.get_forces(), image.get_stress()
         images.append(image)
 
@@ -109,6 +114,31 @@ def relaxed_images(atoms, settings, failure):
     optimizer.attach(lambda: optimizer.nsteps and keep())
     optimizer.run(fmax=-limit if limit < 0 else 0.01, steps=n_steps - 1)
     return images[:2] if failure == 'zbrent' else images
+
+
+class Magnet(EMT):
+    """Effective-medium theory of atoms with fixed moments."""
+
+    def __init__(self, moments):
+        super().__init__()
+        self.moments = moments
+
+    def calculate(self, *args, **kwargs):
+        super().calculate(*args, **kwargs)
+        gain = STONER * sum(abs(m) for m in self.moments) + EXCHANGE * abs(sum(self.moments))
+        self.results['energy'] -= gain
+
+
+def initial_moments(settings, n_atoms):
+    """Return the moments of MAGMOM, with VASP's default of one; none without spin."""
+    if int(settings['ISPIN']) == 1:
+        return [0.0] * n_atoms
+    words = settings.get('MAGMOM', f'{n_atoms}*1').split()
+    moments = []
+    for word in words:
+        number, _, value = word.rpartition('*')
+        moments += int(number or 1) * [float(value)]
+    return moments
 
 
 def energies(images):
@@ -258,7 +288,7 @@ def _calculation(atoms, n_scf, eigenvalues=''):
     )
 
 
-def write_outcar(images, settings, n_scf):
+def write_outcar(images, settings, n_scf, *, ended=True):
     """Write what tells whether the run has come to its end, and how."""
     lines = [f' vasp.{VERSION} 19Mar24 (stand-in for tests)']
     lines += [f'   {name:6s} = {int(settings[name]):6d}' for name in ('NELM', 'NSW', 'IBRION')]
@@ -275,9 +305,11 @@ def write_outcar(images, settings, n_scf):
             f'  volume of cell : {volume:12.2f}',
             f'  free  energy   TOTEN  = {image.get_potential_energy():18.8f} eV',
         ]
+    if int(settings['ISPIN']) == 2:
+        lines += _magnetization(images[-1].calc.moments)
     if len(images) <= int(settings['NSW']):
         lines.append(' reached required accuracy - stopping structural energy minimisation')
-    lines += [
+    timing = [
         ' General timing and accounting informations for this job:',
         ' ========================================================',
         '                  Total CPU time used (sec):        1.000',
@@ -287,7 +319,24 @@ def write_outcar(images, settings, n_scf):
         '                   Maximum memory used (kb):      100000.',
         '                   Average memory used (kb):          N/A',
     ]
-    Path('OUTCAR').write_text('\n'.join(lines) + '\n')
+    Path('OUTCAR').write_text('\n'.join(lines + ended * timing) + '\n')
+
+
+def _magnetization(moments):
+    """Return the moments of cell and atoms as OUTCAR has them with LORBIT = 11."""
+    rows = [f'{n:5d}      0.000   0.000  {m:6.3f}  {m:6.3f}' for n, m in enumerate(moments, 1)]
+    total = sum(moments)
+    return [
+        f' number of electron      10.0000000 magnetization {total:12.7f}',
+        ' magnetization (x)',
+        '',
+        '# of ion       s       p       d       tot',
+        '------------------------------------------',
+        *rows,
+        '--------------------------------------------------',
+        f'tot         0.000   0.000  {total:6.3f}  {total:6.3f}',
+        '',
+    ]
 
 
 if __name__ == '__main__':

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aiida_mtp.core.dft.magnetism import starting_moments
 from aiida_mtp.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,19 +17,6 @@ if TYPE_CHECKING:
 
     from aiida_mtp.core._typing import Floats
     from aiida_mtp.core.dft.settings import DftSettings
-
-
-def attach_calculator(settings: DftSettings, atoms: Atoms, directory: str = '.') -> None:
-    """Give atoms their initial moments and a new calculator.
-
-    Parameters
-    ----------
-    directory
-        For the files of calculators that work with files.
-    """
-    moments = initial_moments(settings, list(atoms.symbols))
-    atoms.set_initial_magnetic_moments(moments)  # type: ignore[no-untyped-call]
-    atoms.calc = make_calculator(settings, atoms, directory)
 
 
 def make_calculator(settings: DftSettings, atoms: Atoms, directory: str = '.') -> Any:
@@ -91,14 +79,9 @@ def check_calculator(settings: DftSettings, species: Iterable[str]) -> None:
         )
 
 
-def initial_moments(settings: DftSettings, symbols: list[str]) -> list[float]:
-    """Return the initial moment of each atom, µB; all zero for a calculation without spin."""
-    none = [0.0] * len(symbols)
-    if settings.spin == 'none':
-        return none
-    moments = [float(settings.initial_moments.get(symbol, 0.0)) for symbol in symbols]
-    n_magnetic = np.count_nonzero(moments)
-    return moments if n_magnetic >= settings.spin_fraction * len(symbols) else none
+def magnetic_starts(settings: DftSettings, atoms: Atoms) -> dict[str, list[float]]:
+    """Return the initial moment of each atom, µB, for each magnetic state to begin from."""
+    return starting_moments(settings.spin, atoms, settings.initial_moments, settings.spin_fraction)
 
 
 def k_mesh(settings: DftSettings, cell: Floats) -> tuple[int, int, int]:
@@ -118,14 +101,15 @@ def k_mesh(settings: DftSettings, cell: Floats) -> tuple[int, int, int]:
     return max(x, least), max(y, least), max(z, least)
 
 
-def expected_cost(settings: DftSettings, symbols: list[str], cell: Floats) -> float:
-    """Return a guess of the cost of a single point, in arbitrary units.
+def expected_cost(settings: DftSettings, atoms: Atoms) -> float:
+    """Return a guess of the cost of a structure, in arbitrary units.
 
-    Plane waves (with the volume) times k points times the square of the number of bands.
+    Plane waves (with the volume) times k points times the square of the number of bands, for each
+    spin of each magnetic state it is begun from.
     """
-    spins = 1 + any(initial_moments(settings, symbols))
-    n_points = math.prod(k_mesh(settings, cell)) * abs(np.linalg.det(cell))
-    return float(len(symbols) ** 2 * n_points * spins)
+    spins = sum(1 + any(moments) for moments in magnetic_starts(settings, atoms).values())
+    n_points = math.prod(k_mesh(settings, atoms.cell.array)) * atoms.get_volume()  # type: ignore[no-untyped-call]
+    return float(len(atoms) ** 2 * n_points * spins)
 
 
 def _calculator_class(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""One structure, one result: whatever happens to it."""
+"""One structure, one result: whatever happens to it, and from however many magnetic states."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aiida_mtp.core.dft.calculators import magnetic_starts
+from aiida_mtp.core.dft.magnetism import best_state, state_summary
 from aiida_mtp.core.dft.relax import relax, single_point
 from aiida_mtp.core.dft.results import DONE, FAILED, NOT_CONVERGED, Result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from ase import Atoms
 
     from aiida_mtp.core.dft.relax import Labels
     from aiida_mtp.core.dft.settings import DftSettings
@@ -63,25 +67,40 @@ def compute(task: Task, job: Mapping[str, Any]) -> Result:
     job
         ``structure`` (its hash), ``symbols``, ``positions`` and ``cell``.
     """
-    from ase import Atoms
+    import ase
 
     start = time.perf_counter()
-    atoms = Atoms(job['symbols'], positions=job['positions'], cell=job['cell'], pbc=True)
+    atoms = ase.Atoms(job['symbols'], positions=job['positions'], cell=job['cell'], pbc=True)
+    found = {}
+    for state, moments in magnetic_starts(task.settings, atoms).items():
+        atoms.set_initial_magnetic_moments(moments)  # type: ignore[no-untyped-call]
+        found[state] = _computed(task, atoms)
+    best = best_state(found, len(atoms))
+    states = {state: state_summary(result) for state, result in found.items()}
+    return task.result(
+        job['structure'],
+        **found[best],
+        magnetic_state=best,
+        magnetic_states=states,
+        seconds=round(time.perf_counter() - start, 3),
+    )
+
+
+def _computed(task: Task, atoms: Atoms) -> dict[str, Any]:
+    """Return what a calculation with these initial moments finds, or why it finds nothing."""
     act = single_point if task.name == 'static' else relax
-    found: dict[str, Any]
     try:
         with _folder(task.settings) as folder, warnings.catch_warnings():
             warnings.simplefilter('ignore')  # calculators repeat theirs for every structure
-            found = _found(act(task.settings, atoms, folder))
+            return _found(act(task.settings, atoms, folder))
     # Calculators raise whatever they like. This is the boundary of a structure: its failure must
     # not be that of the others.
     except Exception as error:  # noqa: BLE001
         name = type(error).__name__
-        found = {
+        return {
             'status': NOT_CONVERGED if name in _NOT_CONVERGED else FAILED,
             'message': ' '.join(f'{name}: {error}'.split()),
         }
-    return task.result(job['structure'], **found, seconds=round(time.perf_counter() - start, 3))
 
 
 def _folder(settings: DftSettings) -> AbstractContextManager[str]:
@@ -100,6 +119,7 @@ def _found(labels: Labels) -> dict[str, Any]:
         'forces': labels.forces.tolist(),
         'stress': labels.stress.tolist(),
         'magnetic_moment': labels.magnetic_moment,
+        'absolute_moment': None if labels.moments is None else float(abs(labels.moments).sum()),
         'positions': labels.positions.tolist(),
         'cell': labels.cell.tolist(),
         'n_steps': labels.n_steps,

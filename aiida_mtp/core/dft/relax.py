@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aiida_mtp.core.dft.calculators import attach_calculator
+from aiida_mtp.core.dft.calculators import make_calculator
 from aiida_mtp.core.dft.symmetry import keep_symmetry, symmetric_origin
 
 if TYPE_CHECKING:
@@ -37,8 +37,10 @@ class Labels:
         shape (n_atoms, 3), eV/Å.
     stress
         shape (6,), eV/Å³.
+    moments
+        shape (n_atoms,): the moment of each atom, µB; None without spin.
     magnetic_moment
-        Of the cell, µB; None without spin.
+        Of the cell, µB, with what is between the atoms; None without spin.
     positions, cell
         shapes (n_atoms, 3) and (3, 3), Å: of the structure all this belongs to.
     n_steps
@@ -50,6 +52,7 @@ class Labels:
     energy: float
     forces: Floats
     stress: Floats
+    moments: Floats | None
     magnetic_moment: float | None
     positions: Floats
     cell: Floats
@@ -58,10 +61,13 @@ class Labels:
 
 
 def single_point(settings: DftSettings, atoms: Atoms, directory: str = '.') -> Labels:
-    """Compute energy, forces and stress of exactly these positions and this cell."""
+    """Compute energy, forces and stress of exactly these positions and this cell.
+
+    The initial moments are those of the atoms.
+    """
     work, _ = in_shortest_basis(atoms)
     work.positions -= symmetric_origin(work)
-    attach_calculator(settings, work, directory)
+    work.calc = make_calculator(settings, work, directory)
     return _labels(work, atoms.positions, atoms.cell.array)
 
 
@@ -78,12 +84,12 @@ def relax(settings: DftSettings, atoms: Atoms, directory: str = '.') -> Labels:
     work.positions -= origin
     n_steps = 0
     for _ in range(settings.restarts + 1):
-        attach_calculator(settings, work, directory)
+        work.calc = make_calculator(settings, work, directory)
         if not _shortfall(settings, work) or n_steps >= settings.max_steps:
             break
         n_steps += _run(settings, work, settings.max_steps - n_steps)
     else:
-        attach_calculator(settings, work, directory)
+        work.calc = make_calculator(settings, work, directory)
     shortfall = _shortfall(settings, work)
     if shortfall:
         shortfall += f' after {n_steps} steps'
@@ -135,7 +141,7 @@ def _labels(
         energy=float(atoms.get_potential_energy()),  # type: ignore[no-untyped-call]
         forces=np.array(atoms.get_forces(), dtype=np.float64),  # type: ignore[no-untyped-call]
         stress=np.array(atoms.get_stress(), dtype=np.float64),  # type: ignore[no-untyped-call]
-        magnetic_moment=_magnetic_moment(atoms),
+        **_magnetic_moments(atoms),
         positions=np.array(positions),
         cell=np.array(cell),
         n_steps=n_steps,
@@ -147,8 +153,11 @@ def _labels(
     return labels
 
 
-def _magnetic_moment(atoms: Atoms) -> float | None:
-    """Return the moment of the cell if the calculation had spin."""
+def _magnetic_moments(atoms: Atoms) -> dict[str, Any]:
+    """Return the moments of the atoms and of the cell if the calculation had spin."""
     if not atoms.get_initial_magnetic_moments().any():  # type: ignore[no-untyped-call]
-        return None
-    return float(atoms.get_magnetic_moment())  # type: ignore[no-untyped-call]
+        return {'moments': None, 'magnetic_moment': None}
+    return {
+        'moments': np.array(atoms.get_magnetic_moments(), dtype=np.float64),  # type: ignore[no-untyped-call]
+        'magnetic_moment': float(atoms.get_magnetic_moment()),  # type: ignore[no-untyped-call]
+    }

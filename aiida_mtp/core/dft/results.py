@@ -51,6 +51,12 @@ class Result:
         shape (6,), ASE's order and sign, eV/Å³.
     magnetic_moment
         Of the whole cell, µB; None without spin.
+    absolute_moment
+        Sum of the sizes of the moments of the atoms, µB; None without spin.
+    magnetic_state
+        The one it was begun from that counts: the lowest in energy.
+    magnetic_states
+        All it was begun from, each with energy (eV) and moments (µB), or why it has none.
     positions, cell
         shapes (n_atoms, 3) and (3, 3), Å: of the structure the numbers belong to.
     n_steps
@@ -68,6 +74,9 @@ class Result:
     forces: list[list[float]] | None = None
     stress: list[float] | None = None
     magnetic_moment: float | None = None
+    absolute_moment: float | None = None
+    magnetic_state: str = ''
+    magnetic_states: dict[str, dict[str, Any]] | None = None
     positions: list[list[float]] | None = None
     cell: list[list[float]] | None = None
     n_steps: int = 0
@@ -161,10 +170,12 @@ def _columns(results: Sequence[Result | None]) -> dict[str, Any]:
         values = [None if r is None else getattr(r, name) for r in results]
         return [blank if value is None else value for value in values]
 
+    numbers = ('magnetic_moment', 'absolute_moment', 'n_steps', 'seconds')
+    states = column('magnetic_states', {})
     return {
         'message': column('message', ''),
         'label_settings': column('digest', ''),
-        'magnetic_moment': np.array(column('magnetic_moment', np.nan), dtype=np.float64),
-        'n_steps': np.array(column('n_steps', np.nan), dtype=np.float64),
-        'seconds': np.array(column('seconds', np.nan), dtype=np.float64),
+        'magnetic_state': column('magnetic_state', ''),
+        'magnetic_states': [json.dumps(known) if known else '' for known in states],
+        **{name: np.array(column(name, np.nan), dtype=np.float64) for name in numbers},
     }

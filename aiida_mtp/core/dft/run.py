@@ -100,12 +100,11 @@ def _jobs(batch: StructureBatch, task: Task, folder: Path) -> list[dict[str, Any
         if key in jobs or (result is not None and result.status != FAILED):
             continue
         rows = batch.atoms_of(index)
-        symbols = [batch.species[t] for t in batch.types[rows]]
-        costs[key] = expected_cost(task.settings, symbols, batch.cells[index])
+        costs[key] = expected_cost(task.settings, batch.to_ase(index))
         jobs[key] = {
             'id': str(batch.ids[index]),
             'structure': key,
-            'symbols': symbols,
+            'symbols': [batch.species[t] for t in batch.types[rows]],
             'cell': batch.cells[index].tolist(),
             'positions': batch.positions[rows].tolist(),
         }

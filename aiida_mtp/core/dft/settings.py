@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from aiida_mtp.core.dft.magnetism import MOMENTS, SPINS
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.settings import Settings, check_number
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
 TASKS = ('static', 'relax')
 SMEARINGS = ('none', 'fermi-dirac', 'gaussian', 'methfessel-paxton', 'marzari-vanderbilt')
-SPINS = ('none', 'ferromagnetic')
-MOMENTS = {'Mn': 3.0, 'Fe': 2.5, 'Co': 1.8, 'Ni': 0.8}
-"""Initial moments of a ferromagnetic calculation, µB; other elements have none."""
 
 # The way settings become parameters of a calculator; raised when it changes numbers.
 _RULES = 1
@@ -60,9 +58,10 @@ class DftSettings(Settings):
     smearing_width
         eV; 0.2 by default.
     spin
-        ``none`` or ``ferromagnetic``.
+        ``none``; ``ferromagnetic``; ``antiferromagnetic``, neighbours antiparallel where the cell
+        allows it; or ``lowest``, begun from each of these, and the lowest in energy counts.
     initial_moments
-        Of a ferromagnetic calculation by element, µB; by default those of Mn, Fe, Co and Ni.
+        By element, µB; by default those of Cr, Mn, Fe, Co and Ni.
     spin_fraction
         Structures in which a smaller fraction of the atoms has an initial moment are computed
         without spin, at half the cost.

@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from ase import Atoms
 
-    from aiida_mtp.core._typing import Floats
+    from aiida_mtp.core._typing import Floats, Ints
 
 TOLERANCE = 1e-4
 """Distance within which an operation is one of a structure that is computed as it is, Å.
@@ -24,16 +24,31 @@ Forces change by 0.002 eV/Å over such a distance.
 
 
 def keep_symmetry(atoms: Atoms, tolerance: float) -> None:
-    """Make the symmetry exact that the structure has within the tolerance, and constrain to it."""
+    """Make the symmetry exact that the structure has within the tolerance, and constrain to it.
+
+    Atoms of one element with different initial moments are not the same.
+    """
     if not tolerance:
         return
     from ase.constraints import FixSymmetry
     from ase.spacegroup.symmetrize import check_symmetry
 
-    dataset = check_symmetry(atoms, symprec=tolerance)  # type: ignore[no-untyped-call]
+    twin = atoms.copy()  # type: ignore[no-untyped-call]
+    twin.numbers = _kinds(atoms)
+    dataset = check_symmetry(twin, symprec=tolerance)  # type: ignore[no-untyped-call]
     if dataset is not None and len(dataset.rotations) > 1:
-        # symmetrises the atoms it is given
-        atoms.set_constraint(FixSymmetry(atoms, symprec=tolerance))  # type: ignore[no-untyped-call]
+        symmetry = FixSymmetry(twin, symprec=tolerance)  # type: ignore[no-untyped-call]
+        atoms.cell[:] = twin.cell  # which it has made exact
+        atoms.set_positions(twin.positions)  # type: ignore[no-untyped-call]
+        atoms.set_constraint(symmetry)  # type: ignore[no-untyped-call]
+
+
+def _kinds(atoms: Atoms) -> Ints:
+    """Return a number for each atom, the same for equal elements with equal initial moments."""
+    moments = atoms.get_initial_magnetic_moments()  # type: ignore[no-untyped-call]
+    pairs = np.stack([atoms.numbers, np.round(moments, 3)], axis=1)
+    kinds = np.unique(pairs, axis=0, return_inverse=True)[1]
+    return 1 + np.asarray(kinds, dtype=np.int64).reshape(-1)
 
 
 def symmetric_origin(atoms: Atoms) -> Floats:

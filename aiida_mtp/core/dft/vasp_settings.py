@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from aiida_mtp.core.dft.settings import MOMENTS, SPINS
+from aiida_mtp.core.dft.magnetism import MOMENTS, SPINS
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 ISMEAR = {'tetrahedron': -5, 'fermi-dirac': -1, 'gaussian': 0, 'methfessel-paxton': 1}
 CUTOFF_FACTOR = 1.3  # of the largest ENMAX: what a cell that changes its volume asks for
-OURS = ('encut', 'ismear', 'sigma', 'ispin', 'ediff', 'nsw', 'ibrion', 'isif', 'ediffg', 'magmom')
+MAGNETISM = ('ispin', 'magmom', 'lorbit')  # what differs between the magnetic states of a label
+OURS = ('encut', 'ismear', 'sigma', 'ediff', 'nsw', 'ibrion', 'isif', 'ediffg', *MAGNETISM)
 _RANGES = {
     'cutoff': (1.0, 1e5, 'positive'),
     'k_spacing': (1e-3, 10.0, 'positive, in 1/Å'),
@@ -47,9 +48,10 @@ class VaspSettings(Settings):
     smearing_width
         SIGMA, eV.
     spin
-        ``none`` or ``ferromagnetic``.
+        ``none``; ``ferromagnetic``; ``antiferromagnetic``, neighbours antiparallel where the cell
+        allows it; or ``lowest``, begun from each of these, and the lowest in energy counts.
     initial_moments
-        Of a ferromagnetic calculation by element, µB; by default those of Mn, Fe, Co and Ni.
+        By element, µB; by default those of Cr, Mn, Fe, Co and Ni.
     energy_tolerance
         EDIFF, eV.
     fmax
@@ -106,23 +108,33 @@ class VaspSettings(Settings):
                 'those'
             )
 
-    def tags(self, cutoff: float) -> dict[str, Any]:
+    def magnetism(self) -> dict[str, Any]:
+        """Return what energies depend on beside the INCAR: the states begun from."""
+        return {'spin': self.spin, 'initial_moments': dict(self.initial_moments)}
+
+    def tags(self, cutoff: float, moments: Sequence[float]) -> dict[str, Any]:
         """Return the INCAR of a single point.
 
         Parameters
         ----------
         cutoff
             eV, where the settings leave it open.
+        moments
+            Initial moment of each atom, in the order of POSCAR, µB; without spin if all are zero.
         """
+        spin: dict[str, Any] = {'ispin': 1}
+        if any(moments):
+            text = ' '.join(f'{moment:g}' for moment in moments)
+            spin = {'ispin': 2, 'magmom': text, 'lorbit': 11}  # 11 writes the moments of the atoms
         return {
             'encut': self.cutoff or cutoff,
             'ismear': ISMEAR[self.smearing],
             'sigma': self.smearing_width,
-            'ispin': 1 if self.spin == 'none' else 2,
             'ediff': self.energy_tolerance,
             'prec': 'accurate',
             'lreal': False,
             'lwave': False,
             'lcharg': False,
+            **spin,
             **{tag.lower(): value for tag, value in self.incar.items()},
         }

@@ -4,7 +4,15 @@ FIELDS = ('id', 'origin', 'status', 'types', 'positions', 'cell', 'energy', 'for
 """What every structure has; no column can bear one of these names."""
 
 NUMBERS = frozenset(
-    {'grade', 'n_steps', 'magnetic_moment', 'formation_energy', 'e_above_hull', 'seconds'}
+    {
+        'grade',
+        'n_steps',
+        'magnetic_moment',
+        'absolute_moment',
+        'formation_energy',
+        'e_above_hull',
+        'seconds',
+    }
 )
 """Columns of numbers, also where a format writes everything as text."""
 

@@ -4,12 +4,12 @@ import sys
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 
 from aiida_mtp.core.dft.calculators import (
     check_calculator,
     expected_cost,
-    initial_moments,
     k_mesh,
     make_calculator,
 )
@@ -38,23 +38,14 @@ def test_mesh_of_a_cube():
     assert k_mesh(EMT, np.eye(3)) == (1, 1, 1)
 
 
-def test_moments():
-    symbols = ['Al', 'Ni', 'Al', 'Al']
-    assert initial_moments(DftSettings(), symbols) == [0.0] * 4
-    spin = {'spin': 'ferromagnetic'}
-    assert initial_moments(DftSettings(**spin), symbols) == [0.0, 0.8, 0.0, 0.0]
-    assert initial_moments(DftSettings(**spin, spin_fraction=0.25), symbols) == [0.0, 0.8, 0.0, 0.0]
-    assert initial_moments(DftSettings(**spin, spin_fraction=0.3), symbols) == [0.0] * 4
-    own = DftSettings(**spin, initial_moments={'Al': 1})
-    assert initial_moments(own, symbols) == [1.0, 0.0, 1.0, 1.0]
-
-
 def test_large_magnetic_cells_are_expected_to_cost_most():
     settings = DftSettings(spin='ferromagnetic')
-    cell = bulk('Ni').cell.array
-    one, two = expected_cost(settings, ['Ni'], cell), expected_cost(settings, ['Ni'] * 2, 2 * cell)
-    assert two > 2 * one
-    assert one == 2 * expected_cost(settings, ['Al'], cell)
+    nickel, twice = bulk('Ni'), bulk('Ni') * (2, 1, 1)
+    aluminium = Atoms('Al', cell=nickel.cell, pbc=True)
+    assert expected_cost(settings, twice) > 2 * expected_cost(settings, nickel)
+    assert expected_cost(settings, nickel) == 2 * expected_cost(settings, aluminium)
+    lowest = DftSettings(spin='lowest')  # parallel, antiparallel, and without spin
+    assert expected_cost(lowest, twice) == 2.5 * expected_cost(settings, twice)
 
 
 @pytest.mark.parametrize(

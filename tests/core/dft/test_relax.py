@@ -124,10 +124,7 @@ class Basis(EMT):
 def test_continued_until_the_basis_is_that_of_the_cell(monkeypatch):
     """With the basis of the start a relaxation ends too early; fresh ones take it to the end."""
 
-    def attach(_, atoms, __):
-        atoms.calc = Basis(atoms.cell.volume)
-
-    monkeypatch.setattr(module, 'attach_calculator', attach)
+    monkeypatch.setattr(module, 'make_calculator', lambda _, atoms, __: Basis(atoms.cell.volume))
     atoms = bulk('Cu', 'fcc', a=3.8)
     target = 3.589**3 / 4
     volumes = {}
@@ -150,8 +147,6 @@ def test_numbers_that_are_not_finite_are_an_error(monkeypatch):
             super().calculate(*args, **kwargs)
             self.results['energy'] = np.nan
 
-    monkeypatch.setattr(
-        module, 'attach_calculator', lambda _, atoms, __: setattr(atoms, 'calc', Broken())
-    )
+    monkeypatch.setattr(module, 'make_calculator', lambda *_: Broken())
     with pytest.raises(ArithmeticError, match='not finite'):
         single_point(SETTINGS, bulk('Cu'))

@@ -1,5 +1,7 @@
 """Functions on sets: what they return, and that it has a creator."""
 
+import json
+
 import numpy as np
 import pytest
 from aiida.orm import Dict, Float, Int, Str
@@ -58,23 +60,42 @@ def test_labels_of_several_jobs(batch):
     wanted = stored(batch.take([2, 0, 1]))
     first = append_labels(stored(batch.replaced(status=words(['done', 'failed', 'unfinished']))))
     tried = stored(batch.replaced(status=words(['done', 'failed', 'unfinished'])))
-    again = stored(
-        batch.take([1, 2]).replaced(
-            status=words(['done', 'failed']), energies=np.array([-1.0, -2.0])
-        )
-    )
+    again = stored(batch.take([2]).replaced(status=words(['done']), energies=np.array([-2.0])))
     assert ids(first) == ['ni']
-    assert ids(take_unfinished(wanted, labels_0=tried)) == ['b2-twice']
-    assert ids(take_unfinished(wanted, labels_0=tried, labels_1=again)) == []
-    found = collect_labels(wanted, Str(''), labels_0=tried, labels_1=again).get_batch()
+    assert ids(take_unfinished(wanted, tried)) == ['b2-twice']
+    found = collect_labels(wanted, labels_0=tried, labels_1=again).get_batch()
     assert found.ids.tolist() == ['b2-twice', 'ni', 'b2']
-    assert found.status.tolist() == ['failed', 'done', 'done']
-    assert found.energies.tolist() == [-2.0, -5.5, -1.0]
+    assert found.status.tolist() == ['done', 'done', 'failed']
+    assert found.energies.tolist()[:2] == [-2.0, -5.5]
+
+
+def test_the_lowest_magnetic_state_is_the_label(batch):
+    wanted = batch.take([0, 1])
+
+    def begun_from(state, energies, status):
+        text = [json.dumps({state: {'energy': energy}}) for energy in energies]
+        return stored(
+            wanted.replaced(energies=np.array(energies), status=words(status)).with_columns(
+                magnetic_state=[state] * 2, magnetic_states=text
+            )
+        )
+
+    parallel = begun_from('ferromagnetic', [-5.0, -9.0], ['done', 'done'])
+    none = begun_from('none', [-5.5, -9.001], ['done', 'done'])
+    failed = begun_from('antiferromagnetic', [np.nan, np.nan], ['failed', 'failed'])
+    found = collect_labels(
+        stored(wanted), labels_0=none, labels_1=parallel, labels_2=failed
+    ).get_batch()
+    assert found.column('magnetic_state', '').tolist() == ['none', 'ferromagnetic']
+    assert found.energies.tolist() == [-5.5, -9.0]  # the second state is twice the same
+    states = [json.loads(text) for text in found.columns['magnetic_states']]
+    assert set(states[0]) == {'ferromagnetic', 'antiferromagnetic', 'none'}
+    assert states[1]['none'] == {'energy': -9.001}
 
 
 def test_labels_tell_the_process_they_come_from(batch):
     made = split_structures(stored(batch), Int(3))['shard_00000']
-    found = collect_labels(made, Str(''), labels_0=made).get_batch()
+    found = collect_labels(made, labels_0=made).get_batch()
     assert set(found.columns['label_process']) == {made.creator.uuid}
 
 
@@ -82,7 +103,7 @@ def test_what_a_structure_was_labelled_by_before_is_forgotten(batch):
     """A set of your own may come from an earlier screen, with its columns."""
     labelled = batch.with_columns(label_process=['earlier'] * len(batch))
     made = split_structures(stored(labelled), Int(3))['shard_00000']
-    found = collect_labels(made, Str(''), labels_0=made).get_batch()
+    found = collect_labels(made, labels_0=made).get_batch()
     assert set(found.columns['label_process']) == {made.creator.uuid}
 
 

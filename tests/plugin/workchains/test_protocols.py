@@ -14,7 +14,10 @@ PROTOCOLS = ('fast', 'balanced', 'stringent')
 @pytest.fixture
 def codes_of_nothing(aiida_profile_clean, aiida_localhost):  # noqa: ARG001 - empty it
     code = InstalledCode(
-        label='any', computer=aiida_localhost, filepath_executable='/bin/true'
+        label='any',
+        computer=aiida_localhost,
+        filepath_executable='/bin/true',
+        default_calc_job_plugin='mtp.dft',
     ).store()
     return {'engine_code': code, 'dft_code': code}
 

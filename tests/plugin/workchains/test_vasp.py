@@ -1,5 +1,7 @@
 """VASP's stand-in behind the real work chains of aiida-vasp."""
 
+import json
+
 import numpy as np
 import pytest
 from aiida.engine import run_get_node
@@ -92,12 +94,12 @@ def test_a_handler_cures_what_does_not_converge(vasp):
 
 def test_a_file_cut_in_half_is_no_success(vasp):
     vasp.fail_with('truncated:100')
-    outputs, node = label(vasp, [bulk('Ni')])
-    assert node.is_finished_ok, node.exit_message
-    found = outputs['structures'].get_batch()
-    assert list(found.status) == ['failed']
-    assert found.columns['message'][0].startswith('VaspWorkChain: ')
-    assert np.isnan(found.energies[0])
+    _, node = label(vasp, [bulk('Ni')])
+    assert node.exit_status == MtpLabelWorkChain.exit_codes.ERROR_NO_LABELS.status
+    assert 'Missing critical output' in node.exit_message
+    assert (
+        len(node.called) == 3 + 3 + 1
+    )  # three tries, each with its structure, and the reason
 
 
 def test_one_that_fails_keeps_the_others(vasp):
@@ -107,6 +109,43 @@ def test_one_that_fails_keeps_the_others(vasp):
     found = outputs['structures'].get_batch()
     assert found.status[1] == 'done'
     assert len(found) == 2
+
+
+def test_what_does_not_converge_is_set_aside(vasp):
+    vasp.fail_with('electronic:100')
+    outputs, node = label(vasp, [bulk('Ni')])
+    assert node.is_finished_ok, node.exit_message
+    found = outputs['structures'].get_batch()
+    assert list(found.status) == ['failed']
+    assert found.columns['message'][0].startswith('VaspWorkChain: ')
+
+
+def test_a_run_stopped_at_its_walltime_is_done_again(vasp):
+    vasp.fail_with('walltime:1')
+    outputs, node = label(vasp, [alternating()])
+    assert node.is_finished_ok, node.exit_message
+    assert list(outputs['structures'].get_batch().status) == ['done']
+    runs = [n for n in node.called_descendants if n.process_label == 'VaspCalculation']
+    assert len(runs) == 2
+
+
+def test_the_lowest_of_several_magnetic_states(vasp):
+    """In the stand-in parallel moments are lowest."""
+    outputs, node = label(vasp, [alternating(), bulk('Al')], spin='lowest')
+    assert node.is_finished_ok, node.exit_message
+    found = outputs['structures'].get_batch()
+    assert list(found.columns['magnetic_state']) == ['ferromagnetic', 'none']
+    assert found.columns['magnetic_moment'][0] == pytest.approx(1.6)
+    assert found.columns['absolute_moment'][0] == pytest.approx(1.6)
+    states = json.loads(found.columns['magnetic_states'][0])
+    assert states['antiferromagnetic']['magnetic_moment'] == pytest.approx(0.0)
+    assert states['antiferromagnetic']['absolute_moment'] == pytest.approx(1.6)
+    energies = {state: states[state]['energy'] for state in states}
+    assert energies['none'] - energies['antiferromagnetic'] == pytest.approx(0.03 * 1.6, abs=1e-6)
+    assert found.energies[0] == pytest.approx(energies['ferromagnetic'])
+    assert len(set(found.columns['label_settings'])) == 1
+    incar = load_node(found.columns['label_process'][0]).inputs.parameters.get_dict()
+    assert incar['magmom'] == '0 0 0.8 0.8'  # aluminium first, as in POSCAR
 
 
 @pytest.mark.parametrize(
