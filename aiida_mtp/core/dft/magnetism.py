@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aiida_mtp.core.dft.results import DONE
+from aiida_mtp.core.files.names import MAGNETIC_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from aiida_mtp.core._typing import Floats, Ints
 
-NONE, FERROMAGNETIC, ANTIFERROMAGNETIC = 'none', 'ferromagnetic', 'antiferromagnetic'
+FERROMAGNETIC, ANTIFERROMAGNETIC, NONE = MAGNETIC_STATES
 LOWEST = 'lowest'
 SPINS = (NONE, FERROMAGNETIC, ANTIFERROMAGNETIC, LOWEST)
 """Without spin; all moments parallel; nearest neighbours antiparallel where the cell allows it,
@@ -33,7 +34,7 @@ DISTINCT = 1e-3
 """States nearer in energy than this are the same, reached from two sides, eV/atom."""
 MOST_MAGNETIC = 16
 """Most magnetic atoms for which the antiparallel order is looked for: all are tried."""
-_ORDER = (FERROMAGNETIC, ANTIFERROMAGNETIC, NONE, '')
+_ORDER = (*MAGNETIC_STATES, '')  # of states with the same energy the first counts
 _REACH = 6.0  # Å: how far moments feel each other
 
 

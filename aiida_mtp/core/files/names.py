@@ -16,6 +16,9 @@ NUMBERS = frozenset(
 )
 """Columns of numbers, also where a format writes everything as text."""
 
+MAGNETIC_STATES = ('ferromagnetic', 'antiferromagnetic', 'none')
+"""Values of the column `magnetic_state`: what a label was begun from."""
+
 
 def column_name(name: str) -> str:
     """Return the name of the column for a value a foreign file calls `name`."""

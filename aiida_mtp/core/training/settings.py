@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from aiida_mtp.core.errors import InputError
+from aiida_mtp.core.files.names import MAGNETIC_STATES
 from aiida_mtp.core.settings import Settings
 
 BAD_FRAMES = ('weight', 'drop')
@@ -35,6 +36,9 @@ class TrainingSettings(Settings):
         typical error, and than 0.05 eV/atom, once the rest is fitted: two labels of one structure
         that contradict each other spoil all others. Null keeps all, as a screen must: what it has
         just met for the first time is off at first.
+    magnetic_state
+        If given, a structure that was labelled from several magnetic states is left out where
+        another than this one is lowest: energies that jump between states spoil the training.
     energy_window
         If given, a structure at the energy e above the lowest mixture of the training set has
         the weight exp(−e / `energy_window`), eV/atom.
@@ -72,6 +76,7 @@ class TrainingSettings(Settings):
     stress_limit: float | None = 1.0
     bad_frames: str = 'weight'
     outlier_limit: float | None = None
+    magnetic_state: str | None = None
     energy_window: float | None = None
     min_window_weight: float = 0.01
     max_iterations: int = 200
@@ -97,6 +102,10 @@ class TrainingSettings(Settings):
             'stress_limit': (_absent_or_positive(self.stress_limit), 'positive or null'),
             'bad_frames': (self.bad_frames in BAD_FRAMES, ' or '.join(BAD_FRAMES)),
             'outlier_limit': (_absent_or_positive(self.outlier_limit), 'positive or null'),
+            'magnetic_state': (
+                self.magnetic_state in (None, *MAGNETIC_STATES),
+                ' or '.join(MAGNETIC_STATES),
+            ),
             'energy_window': (_absent_or_positive(self.energy_window), 'positive or null'),
             'min_window_weight': (0 <= self.min_window_weight <= 1, 'between 0 and 1'),
             'max_iterations': (self.max_iterations >= 0, 'not negative'),
@@ -115,7 +124,7 @@ class TrainingSettings(Settings):
 
 
 _OPTIONAL = ('force_limit', 'stress_limit', 'outlier_limit', 'energy_window')
-_NUMBERS = tuple(f.name for f in fields(TrainingSettings) if f.name != 'bad_frames')
+_NUMBERS = tuple(f.name for f in fields(TrainingSettings) if not f.type.startswith('str'))
 _INTEGERS = tuple(f.name for f in fields(TrainingSettings) if f.type == 'int')
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -52,12 +53,25 @@ def frame_weights(batch: StructureBatch, settings: TrainingSettings) -> FrameWei
     weights = 1.0 / excess**2
     if settings.bad_frames == 'drop':
         weights[is_bad] = 0.0
+    if settings.magnetic_state is not None:
+        elsewhere = in_other_state(batch, settings.magnetic_state)
+        weights[elsewhere] = 0.0
+        is_bad |= elsewhere
     if settings.energy_window is not None:
         above = energies_above_mixtures(batch, ~is_bad)
         above = np.nan_to_num(above, nan=0.0)  # without energies nothing speaks against it
         lowered = np.exp(-np.maximum(above, 0.0) / settings.energy_window)
         weights *= np.maximum(lowered, settings.min_window_weight)
     return FrameWeights(weights, is_bad, force, stress)
+
+
+def in_other_state(batch: StructureBatch, state: str) -> Bools:
+    """Tell which structures, labelled from several magnetic states, have another as the lowest."""
+    lowest = batch.column('magnetic_state', '')
+    known = batch.column('magnetic_states', '')
+    n_states = [len(json.loads(text)) if text else 0 for text in known]
+    elsewhere: Bools = (np.array(n_states) > 1) & (lowest != state)
+    return elsewhere
 
 
 def largest_forces(batch: StructureBatch) -> Floats:

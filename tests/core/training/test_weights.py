@@ -73,3 +73,16 @@ def test_energies_may_all_be_missing():
     assert np.isnan(energies_above_mixtures(batch, all_of(batch))).all()
     weights = frame_weights(batch, TrainingSettings(energy_window=0.2)).weights
     assert weights == pytest.approx(1.0)
+
+
+def test_structures_that_are_lowest_in_another_magnetic_state_are_left_out():
+    batch = binary([(1, 0), (0, 1), (1, 1)], [-1.0, -1.0, -2.0])
+    both, one = '{"ferromagnetic": {}, "none": {}}', '{"none": {}}'
+    batch = batch.with_columns(
+        magnetic_state=['ferromagnetic', 'none', 'none'], magnetic_states=[both, both, one]
+    )
+    settings = TrainingSettings(magnetic_state='ferromagnetic')
+    found = frame_weights(batch, settings)
+    np.testing.assert_array_equal(found.weights, [1, 0, 1])  # the last has no other state
+    np.testing.assert_array_equal(found.is_bad, [False, True, False])
+    np.testing.assert_array_equal(frame_weights(batch, TrainingSettings()).weights, 1)

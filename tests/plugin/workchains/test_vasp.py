@@ -97,9 +97,7 @@ def test_a_file_cut_in_half_is_no_success(vasp):
     _, node = label(vasp, [bulk('Ni')])
     assert node.exit_status == MtpLabelWorkChain.exit_codes.ERROR_NO_LABELS.status
     assert 'Missing critical output' in node.exit_message
-    assert (
-        len(node.called) == 3 + 3 + 1
-    )  # three tries, each with its structure, and the reason
+    assert len(node.called) == 3 + 3 + 1  # three tries, each with its structure, and the reason
 
 
 def test_one_that_fails_keeps_the_others(vasp):
