@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from aiida.engine import ExitCode, ToContext, WorkChain, while_
-from aiida.orm import AbstractCode, Dict, Int, ProcessNode, Str, to_aiida_type
+from aiida.orm import AbstractCode, Bool, Dict, Int, ProcessNode, Str, to_aiida_type
 
 from aiida_mtp.calculations.base import EngineCalculation
 from aiida_mtp.calculations.label_functions import (
     collect_labels,
+    known_labels,
     take_unfinished,
+    take_unknown,
     unfinished_labels,
 )
 from aiida_mtp.calculations.set_functions import split_structures
@@ -18,6 +20,7 @@ from aiida_mtp.core.dft.results import UNFINISHED
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.data.structures import StructureSetData
 from aiida_mtp.workchains.backends import DftBackend, Job, backend_names, load_backend
+from aiida_mtp.workchains.earlier import earlier_labels
 
 WINDOW = 50  # children submitted in one step: each blocks the daemon's worker 0.1–0.5 s
 MAX_ATTEMPTS = 3  # how often in a row a job may end without having got anywhere
@@ -89,10 +92,20 @@ class MtpLabelWorkChain(WorkChain):
             help='Structures per job; by default all in one, or one each for codes that take one.',
         )
         spec.input(
+            'dft.reuse',
+            valid_type=Bool,
+            serializer=to_aiida_type,
+            default=lambda: Bool(value=True),
+            help='Take labels of the very same structures, computed before with the same code and '
+            'settings.',
+        )
+        spec.input(
             'dft.options', valid_type=dict, non_db=True, default=dict, help='Options of each job.'
         )
         spec.outline(
             cls.setup,
+            cls.take_known,
+            cls.split,
             while_(cls.has_jobs)(cls.run_jobs, cls.inspect_jobs),
             cls.results,
         )
@@ -111,10 +124,33 @@ class MtpLabelWorkChain(WorkChain):
         return load_backend(self.inputs.dft.backend.value)()
 
     def setup(self) -> ExitCode | None:
-        """Cut the structures into jobs."""
-        structures = self.inputs.structures
-        if not len(structures):
+        """Refuse to label nothing."""
+        if not len(self.inputs.structures):
             return self.exit_codes.ERROR_NO_STRUCTURES
+        self.ctx.wanted = self.inputs.structures
+        self.ctx.labels = []
+        self.ctx.found = 0
+        self.ctx.reason = ''
+        self.ctx.window_number = 0
+        return None
+
+    def take_known(self) -> None:
+        """Take the labels that are there from before."""
+        if not self.inputs.dft.reuse:
+            return
+        wanted = self.ctx.wanted
+        for given, labels in earlier_labels(self.node):
+            known = known_labels(self.ctx.wanted, given, labels)
+            self.ctx.labels.append(known)
+            self.ctx.wanted = take_unknown(self.ctx.wanted, labels=known)
+        self.ctx.found = len(self.ctx.labels)
+        if self.ctx.found:
+            n_known = len(wanted) - len(self.ctx.wanted)
+            self.report(f'{n_known} of {len(wanted)} structures are labelled already')
+
+    def split(self) -> None:
+        """Cut what is left into jobs."""
+        structures = self.ctx.wanted
         size = self.backend.rows_per_job
         if size is None and 'rows_per_job' in self.inputs.dft:
             size = self.inputs.dft.rows_per_job.value
@@ -126,13 +162,9 @@ class MtpLabelWorkChain(WorkChain):
         self.ctx.queue = [
             (shard, state, 1)
             for shard in shards
+            if len(shard)
             for state in self.backend.magnetic_states(shard, settings)
         ]
-        self.ctx.labels = []
-        self.ctx.found = 0
-        self.ctx.reason = ''
-        self.ctx.window_number = 0
-        return None
 
     def has_jobs(self) -> bool:
         """Whether jobs are still to be submitted."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aiida.engine import ExitCode, ToContext, WorkChain, if_
-from aiida.orm import Dict, List, Str, to_aiida_type
+from aiida.orm import Bool, Dict, List, Str, to_aiida_type
 from aiida.plugins import CalculationFactory
 
 from aiida_mtp.calculations.screen_functions import (
@@ -161,6 +161,7 @@ class MtpScreenWorkChain(WorkChain):
             'settings': Dict(inputs['dft']['settings']),
             'options': inputs['dft']['options'],
         }
+        builder.dft.reuse = Bool(inputs['dft']['reuse'])
         if inputs['dft'].get('rows_per_job'):
             builder.dft.rows_per_job = inputs['dft']['rows_per_job']
         if inputs['final_settings']:

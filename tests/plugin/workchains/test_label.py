@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from aiida.engine import run_get_node
-from aiida.orm import Dict, InstalledCode, Int, Str
+from aiida.orm import Bool, Dict, InstalledCode, Int, Str
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
@@ -108,3 +108,45 @@ def test_an_empty_set(codes):
 def test_wrong_inputs_start_nothing(codes, dft, told):
     with pytest.raises(ValueError, match=told):
         label(codes['mtp-dft'], structure_set([bulk('Ni')]), dft=dft)
+
+
+def dft_jobs(node):
+    return [job for job in node.called if job.process_label == 'MtpDftCalculation']
+
+
+@pytest.mark.parametrize('task', ['static', 'relax'])
+def test_what_was_labelled_before_is_taken_from_there(codes, task):
+    """Whatever it is called now; what is new, or failed, is computed."""
+    given = crystals()
+    first, before = label(codes['mtp-dft'], structure_set(given), task=Str(task))
+    batch = StructureBatch.from_ase([bulk('Cu'), *given[:3]], ids=['new', 'a', 'b', 'c'])
+    wanted = StructureSetData.from_batch(batch)
+    second, node = label(codes['mtp-dft'], wanted, task=Str(task))
+    assert node.is_finished_ok, node.exit_message
+    assert [list(job.inputs.structures.get_batch().ids) for job in dft_jobs(node)] == [['new', 'b']]
+    was, found = (outputs['structures'].get_batch() for outputs in (first, second))
+    assert list(found.ids) == ['new', 'a', 'b', 'c']
+    assert list(found.status) == ['done', 'done', 'failed', 'done']
+    assert found.energies[[1, 3]].tolist() == was.energies[[0, 2]].tolist()
+    np.testing.assert_array_equal(found.to_ase(3).positions, was.to_ase(2).positions)
+    processes = found.columns['label_process']
+    assert processes[1] == processes[3] == dft_jobs(before)[0].uuid
+    assert processes[0] == dft_jobs(node)[0].uuid
+    assert_every_row_is_a_result_of(second['structures'], first['structures'])
+
+
+def assert_every_row_is_a_result_of(structures, earlier):
+    inputs = structures.creator.inputs
+    makers = [inputs[name].creator for name in inputs if name.startswith('labels_')]
+    taken = [maker for maker in makers if maker.process_label == 'known_labels']
+    assert [maker.inputs.labels.pk for maker in taken] == [earlier.pk]
+
+
+def test_nothing_is_taken_from_other_settings_or_if_not_wanted(codes):
+    given = structure_set([bulk('Ni')])
+    label(codes['mtp-dft'], given)
+    for dft in ({'settings': Dict({'calculator': 'emt'})}, {'reuse': Bool(value=False)}):
+        _, node = label(codes['mtp-dft'], given, dft=dft)
+        assert len(dft_jobs(node)) == 1
+    _, node = label(codes['mtp-dft'], given)
+    assert not dft_jobs(node)
