@@ -48,6 +48,18 @@ class Job:
     dft: Mapping[str, Any]
     state: str = ''
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of the scheduler, those for its largest structure."""
+        chosen = dict(self.dft.get('options', {}))
+        above = self.dft.get('options_above', {})
+        if above:
+            n_atoms = int(self.structures.get_batch().n_atoms.max())
+            for limit in sorted(above, key=int):
+                if n_atoms > int(limit):
+                    chosen |= above[limit]
+        return chosen
+
 
 class DftBackend(ABC):
     """One DFT code."""
@@ -99,7 +111,7 @@ class AseBackend(DftBackend):
         builder.structures = job.structures
         builder.task = Str(job.task)
         builder.parameters = Dict(job.dft['settings'].get_dict())
-        builder.metadata.options = job.dft.get('options', {})
+        builder.metadata.options = job.options
         return builder
 
     def labels(

@@ -28,6 +28,9 @@ MAX_ATTEMPTS = 3  # how often in a row a job may end without having got anywhere
 
 def validate_dft(dft: dict[str, Any], _: Any) -> str | None:
     """Return what is wrong with the DFT inputs."""
+    for limit, options in dft.get('options_above', {}).items():
+        if not str(limit).isdigit() or not isinstance(options, dict):
+            return f'dft.options_above: {limit}: {options}; it must be like 20: {{resources: …}}'
     if 'backend' not in dft or 'settings' not in dft:
         return None  # a port that is excluded where the namespace is exposed
     try:
@@ -101,6 +104,13 @@ class MtpLabelWorkChain(WorkChain):
         )
         spec.input(
             'dft.options', valid_type=dict, non_db=True, default=dict, help='Options of each job.'
+        )
+        spec.input(
+            'dft.options_above',
+            valid_type=dict,
+            non_db=True,
+            default=dict,
+            help='Options that take the place of these for structures of more atoms than the key.',
         )
         spec.outline(
             cls.setup,

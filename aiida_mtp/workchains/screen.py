@@ -160,6 +160,7 @@ class MtpScreenWorkChain(WorkChain):
             'backend': Str(backend),
             'settings': Dict(inputs['dft']['settings']),
             'options': inputs['dft']['options'],
+            'options_above': inputs['dft']['options_above'],
         }
         builder.dft.reuse = Bool(inputs['dft']['reuse'])
         if inputs['dft'].get('rows_per_job'):

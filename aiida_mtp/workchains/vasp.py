@@ -71,7 +71,7 @@ class VaspBackend(DftBackend):
         single.potential_mapping = {kind: _name(settings, kind) for kind in species}
         single.kpoints_spacing = settings.k_spacing / (2 * math.pi)  # theirs leaves 2π out
         single.settings = Dict({'parser_settings': _parser_settings(has_spin=any(moments))})
-        single.calc.metadata.options = {**RESOURCES, **job.dft.get('options', {})}
+        single.calc.metadata.options = RESOURCES | job.options
         return builder
 
     def labels(self, process: ProcessNode, job: Job) -> StructureSetData | None:

@@ -2,9 +2,13 @@
 
 import pytest
 from aiida.orm import InstalledCode
+from ase.build import bulk
 
 from aiida_mtp.core.dft.settings import DftSettings
 from aiida_mtp.core.errors import InputError
+from aiida_mtp.core.structures import StructureBatch
+from aiida_mtp.data.structures import StructureSetData
+from aiida_mtp.workchains.backends import Job
 from aiida_mtp.workchains.protocols import protocol_inputs, protocol_names, quickstart_screen
 from aiida_mtp.workchains.screen import MtpScreenWorkChain
 
@@ -119,4 +123,29 @@ def test_an_unknown_backend_is_named(codes_of_nothing):
     with pytest.raises(ValueError, match="no DFT backend 'castep'; there are ase"):
         MtpScreenWorkChain.get_builder_from_protocol(
             ['Al', 'Ni'], backend='castep', **codes_of_nothing
+        )
+
+
+def test_larger_structures_get_other_options(codes_of_nothing):
+    small, large = bulk('Ni'), bulk('Ni', cubic=True) * (2, 2, 1)
+    above = {8: {'queue_name': 'long'}, 4: {'max_wallclock_seconds': 600}}
+    builder = MtpScreenWorkChain.get_builder_from_protocol(
+        ['Ni'],
+        **codes_of_nothing,
+        overrides={'dft': {'options': {'queue_name': 'short'}, 'options_above': above}},
+    )
+    jobs = [
+        Job(StructureSetData.from_batch(StructureBatch.from_ase(atoms)), 'static', builder.dft)
+        for atoms in ([small], [large], [small, large])
+    ]
+    assert jobs[0].options == {'queue_name': 'short'}
+    assert jobs[1].options == {'queue_name': 'long', 'max_wallclock_seconds': 600}
+    assert jobs[2].options == jobs[1].options
+
+
+@pytest.mark.parametrize('above', [{'many': {}}, {20: 'long'}])
+def test_options_for_sizes_that_are_none(codes_of_nothing, above):
+    with pytest.raises(ValueError, match=r'options_above: .*must be like 20'):
+        MtpScreenWorkChain.get_builder_from_protocol(
+            ['Ni'], **codes_of_nothing, overrides={'dft': {'options_above': above}}
         )
