@@ -3,9 +3,11 @@
 import re
 
 import pytest
+import yaml
 from aiida.common.links import LinkType
 from aiida.orm import InstalledCode, Int, Node, WorkChainNode
 from plugin.cli.small_screen import batch_of
+from standins.vasp_code import VaspStandIn
 
 from aiida_mtp.cli.hull_table import hull_table
 from aiida_mtp.cli.process_tree import called_by
@@ -152,6 +154,7 @@ def test_a_dry_run_shows_what_would_be_done(launch, tmp_path):
         (['Al', '--protocol', 'hasty'], "'hasty' is not one of"),
         (['Al', '--dft', 'nothing@localhost'], 'no Code found with LABEL<nothing@localhost>'),
         (['Al', '--engine', 'mtp-dft@localhost'], 'while "mtp.relax" is required'),
+        (['Al', '--dft', 'mtp-engine@localhost'], 'mtp.relax, which no DFT backend runs'),
     ],
 )
 def test_mistakes_are_told_in_one_line(launch, words, told):
@@ -177,6 +180,27 @@ def test_bad_overrides(launch, tmp_path, text, told):
     assert result.exit_code == 1
     assert len(result.output.splitlines()) == 1, result.output
     assert told in result.output
+
+
+def test_a_code_of_vasp_brings_its_own_settings(launch, code, tmp_path):
+    vasp = VaspStandIn(code.computer, tmp_path, {'Al': 240.3, 'Ni': 269.5}).code
+    path = tmp_path / 'overrides.yaml'
+    path.write_text('dft: {settings: {potential_family: TEST, incar: {nelm: 80}}}\n')
+    result = launch('Al', 'Ni', '--dft', vasp.full_label, '--overrides', path)
+    assert result.exit_code == 0, result.output
+    settings = yaml.safe_load(result.output)['dft']['settings']
+    assert settings['potential_family'] == 'TEST'
+    assert 'calculator' not in settings
+    for dft, told in (
+        ('settings: {spin: ferromagnetic}', 'potential_family is missing'),
+        ('settings: {potential_family: PBE.54}', 'AiiDA has no such family'),
+        ('settings: {potential_family: TEST, calculator: gpaw}', 'unknown VASP setting calculator'),
+    ):
+        path.write_text(f'dft: {{{dft}}}\n')
+        result = launch('Al', 'Ni', '--dft', vasp.full_label, '--overrides', path)
+        assert result.exit_code == 1
+        assert told in result.output
+        assert len(result.output.splitlines()) == 1
 
 
 def test_structures_of_ones_own(launch, tmp_path):
