@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aiida_mtp.cli.process_tree import called_by
+from aiida_mtp.core.dft.results import DONE
 from aiida_mtp.core.screening.published import published_energies
 from aiida_mtp.core.screening.report_data import ScreenReport, StageReport
+from aiida_mtp.core.structures import StructureBatch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,14 +40,16 @@ def report_data(screen: Any) -> ScreenReport:
     outputs = screen.outputs
     hull = outputs.hull.get_batch()
     training = outputs[list(STAGES)[-1]].training_set.get_batch()
+    called = called_by(screen)
     profile = get_manager().get_profile()
     name = profile.name if profile else ''
     return ScreenReport(
         hull=hull,
+        failed_labels=failed_labels(called),
         n_candidates=len(outputs.candidates),
         n_labels=len(training),
         label_seconds=float(np.nansum(np.asarray(training.column('seconds'), dtype=np.float64))),
-        engine_seconds=engine_seconds(called_by(screen)),
+        engine_seconds=engine_seconds(called),
         stages=tuple(
             _stage(title, outputs[label], with_structures=len(hull.species) == 2)
             for label, title in STAGES.items()
@@ -61,6 +65,21 @@ def report_data(screen: Any) -> ScreenReport:
         commands=_commands(screen, name),
         finished=f'{screen.mtime.astimezone(UTC):%Y-%m-%d %H:%M} UTC',
     )
+
+
+def failed_labels(called: Sequence[Called]) -> StructureBatch | None:
+    """Return what DFT was asked to label in the stages, and could not."""
+    from aiida.orm import load_node
+
+    found = []
+    for one in called:
+        if one.name != 'MtpLabelWorkChain' or one.part not in STAGES:
+            continue
+        outputs: Any = load_node(one.pk).outputs
+        if 'structures' in outputs and set(outputs.structures.status_counts) - {DONE}:
+            batch = outputs.structures.get_batch()
+            found.append(batch.take(batch.status != DONE))
+    return StructureBatch.concatenate(found) if found else None
 
 
 def engine_seconds(called: Sequence[Called]) -> float:

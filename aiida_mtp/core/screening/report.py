@@ -286,25 +286,37 @@ def _potentials(report: ScreenReport) -> str:
 
 
 def _failures(report: ScreenReport) -> str:
-    """Name what DFT could not relax: it may be missing from the hull."""
-    hull = report.hull
-    failed = np.flatnonzero(hull.status != DONE)
-    if not len(failed):
-        return ''
-    messages = hull.column('message', '')
+    """Name what DFT could not relax, which may be missing from the hull, or label."""
+    relaxations = _not_done(report.hull)
+    labels = '' if report.failed_labels is None else _not_done(report.failed_labels)
+    html = ''
+    if relaxations:
+        html += (
+            '<h2>Not relaxed</h2><p class="note">DFT did not finish these; a stable phase among '
+            f'them would be missing above.</p>{relaxations}'
+        )
+    if labels:
+        html += (
+            '<h2>Not learnt from</h2><p class="note">DFT did not finish these; the potentials were '
+            f'trained without them.</p>{labels}'
+        )
+    return html
+
+
+def _not_done(batch: StructureBatch) -> str:
+    """Return a table of the structures DFT did not finish, with the reasons; empty if all are."""
+    failed = np.flatnonzero(batch.status != DONE)
+    messages = batch.column('message', '')
     lines = [
         [
-            formula_html(hull.formulas[row]),
-            escape(str(hull.status[row]).replace('_', ' ')),
+            formula_html(batch.formulas[row]),
+            escape(str(batch.status[row]).replace('_', ' ')),
             escape(str(messages[row])),
-            f'<code>{escape(str(hull.ids[row]))}</code>',
+            f'<code>{escape(str(batch.ids[row]))}</code>',
         ]
         for row in failed
     ]
-    return (
-        '<h2>Not relaxed</h2><p class="note">DFT did not finish these; a stable phase among them '
-        f'would be missing above.</p>{table(["phase", "status", "reason", "structure"], lines)}'
-    )
+    return table(['phase', 'status', 'reason', 'structure'], lines) if lines else ''
 
 
 def _pairs_section(title: str, groups: Mapping[str, Mapping[str, str]]) -> str:

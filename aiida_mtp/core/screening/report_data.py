@@ -81,6 +81,8 @@ class ScreenReport:
         Structures that entered the screen.
     n_labels
         DFT single points the potentials were trained on.
+    failed_labels
+        Structures DFT could not label, if there are any.
     label_seconds
         What these took, s; NaN if unknown.
     engine_seconds
@@ -102,6 +104,7 @@ class ScreenReport:
     hull: StructureBatch
     n_candidates: int
     n_labels: int = 0
+    failed_labels: StructureBatch | None = None
     label_seconds: float = float('nan')
     engine_seconds: float = float('nan')
     stages: tuple[StageReport, ...] = ()

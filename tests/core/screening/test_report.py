@@ -192,6 +192,18 @@ def test_systems_that_have_no_picture(report):
     assert 'No compound is stable.' in html
 
 
+def test_what_dft_could_not_do_is_listed(report):
+    html = report_html(report)
+    assert 'Not relaxed' in html
+    assert '&lt;no&gt; convergence' in html
+    assert 'Not learnt from' not in html
+    failed = report.hull.take(report.hull.status != 'done')
+    html = report_html(replace(report, hull=finished_set().take([0, 1]), failed_labels=failed))
+    assert 'Not relaxed' not in html
+    assert 'Not learnt from' in html
+    assert '&lt;no&gt; convergence' in html
+
+
 def test_a_report_of_the_bare_hull():
     page = Page(report_html(ScreenReport(hull=finished_set(), n_candidates=6)))
     assert 'Where these numbers come from' not in page.text

@@ -11,9 +11,11 @@ from standins.vasp_code import VaspStandIn
 
 from aiida_mtp.cli.hull_table import hull_table
 from aiida_mtp.cli.process_tree import called_by
+from aiida_mtp.cli.report import failed_labels
 from aiida_mtp.cli.screens import screen_with_inputs, why_failed
 from aiida_mtp.core.files import write_structures
 from aiida_mtp.core.structures import StructureBatch
+from aiida_mtp.data.structures import StructureSetData
 from aiida_mtp.workchains.screen import MtpScreenWorkChain
 
 
@@ -132,6 +134,15 @@ def test_the_table_tells_what_is_stable(screen):
     assert [row[0] for row in cells] == ['Al', 'AlNi', 'AlNi3', 'Ni']
     assert {row[3] for row in cells} == {'stable'}
     assert table.caption.endswith('Al3Ni -400')
+
+
+def test_what_could_not_be_labelled_is_known(graph):
+    stage = graph.chain('MtpLearnWorkChain', 'stage_1', ended=False)
+    for label, status in (('label_0', 'done'), ('label_1', 'failed')):
+        found = StructureSetData.from_batch(batch_of(['AlNi', 'AlNi3'], status)).store()
+        chain = WorkChainNode()
+        graph.process(chain, stage, label, 'MtpLabelWorkChain', outputs={'structures': found})
+    assert list(failed_labels(called_by(graph.screen)).status) == ['failed'] * 2
 
 
 # Launching
