@@ -10,7 +10,7 @@ override DFT := $(if $(findstring emt,$(DFT) $(ARGS)),emt,gpaw)
 
 MAKEFLAGS += --jobs=2 # GPAW and the kernels are compiled side by side
 
-.PHONY: quickstart test benchmark lint
+.PHONY: quickstart test benchmark docs lint
 quickstart: NEEDS := $(filter gpaw,$(DFT))
 quickstart: $(VENV)/.installed $(VENV)/.kernels $(if $(filter gpaw,$(DFT)),$(VENV)/.gpaw)
 	@$(BIN)/aiida-mtp quickstart --dft $(DFT) $(ARGS)
@@ -21,6 +21,11 @@ test: $(VENV)/.tools
 # Tables of speed and accuracy, into docs/benchmarks; needs the data of others, see benchmarks/
 benchmark: $(VENV)/.tools
 	$(BIN)/python benchmarks/speed.py $(ARGS)
+
+# The pages, into docs/_build/html; the examples are run
+docs: $(VENV)/.tools
+	@$(PIP) --group docs
+	PATH='$(abspath $(BIN))':"$$PATH" $(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
 lint: $(VENV)/.tools
 	$(BIN)/ruff check

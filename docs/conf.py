@@ -1,0 +1,55 @@
+"""How Sphinx builds the documentation; `make docs`."""
+
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+os.environ['AIIDA_PATH'] = tempfile.mkdtemp(prefix='aiida-mtp-docs-')
+warnings.filterwarnings('ignore', 'Creating AiiDA configuration folder')
+
+from aiida import load_profile
+from aiida.storage.sqlite_temp import SqliteTempBackend
+
+import aiida_mtp
+
+load_profile(SqliteTempBackend.create_profile('docs'))  # work chains tell their inputs with nodes
+
+project = 'aiida-mtp'
+author = 'The aiida-mtp developers'
+copyright = author  # noqa: A001 - Sphinx calls it so
+version = release = aiida_mtp.__version__
+
+extensions = [
+    'aiida.sphinxext',
+    'myst_nb',
+    'sphinx.ext.autodoc',
+    'sphinx.ext.napoleon',
+    'sphinx.ext.viewcode',
+    'sphinx_click',
+    'sphinx_copybutton',
+    'sphinxcontrib.programoutput',
+]
+exclude_patterns = ['_build', 'conf.py']
+default_role = 'code'  # as docstrings use single backquotes
+
+# Pages in Markdown, and the examples: scripts with cells, run when the pages are built
+nb_custom_formats = {'.py': ['jupytext.reads', {'fmt': 'py:percent'}]}
+nb_execution_mode = 'cache'
+nb_execution_cache_path = str(Path(__file__).parent / '_build' / 'executed')
+nb_execution_timeout = 600
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+myst_enable_extensions = ['dollarmath', 'colon_fence', 'deflist']
+myst_heading_anchors = 3
+copybutton_prompt_text = r'\$ '
+copybutton_prompt_is_regexp = True
+copybutton_only_copy_prompt_lines = True
+
+autodoc_typehints = 'signature'
+autodoc_member_order = 'bysource'
+napoleon_google_docstring = False
+
+html_theme = 'furo'
+html_title = 'aiida-mtp'
+html_show_copyright = False
