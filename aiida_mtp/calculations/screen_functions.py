@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from aiida.engine import calcfunction
-from aiida.orm import Dict, List
+from aiida.orm import ArrayData, Dict, List
 
 from aiida_mtp.calculations.set_functions import refuse_mixed_settings
 from aiida_mtp.core.dft.results import DONE
 from aiida_mtp.core.screening.elements import elemental_structures as structures_of_elements
-from aiida_mtp.core.screening.funnel import RetainSettings, retain
+from aiida_mtp.core.screening.funnel import RetainSettings, Verdict, retain
 from aiida_mtp.core.screening.hull import hull_of
 from aiida_mtp.core.structures import StructureBatch
 from aiida_mtp.data.structures import StructureSetData
@@ -91,10 +91,12 @@ def stable_phases(hull: StructureSetData) -> Dict:
 @calcfunction
 def retain_structures(
     relaxed: StructureSetData, settings: Dict, stage: Dict
-) -> dict[str, StructureSetData | Dict]:
-    """Return what is within reach of the hull of a stage, and the reasons of all in a report.
+) -> dict[str, StructureSetData | ArrayData | Dict]:
+    """Return what is within reach of the hull of a stage, the verdict on all, and its counts.
 
-    The error of the energies is that of the potential on structures it was not trained on.
+    The error of the energies is that of the potential on structures it was not trained on. The
+    verdict has an entry for each of `relaxed`: `reason`, `duplicate_of` (the row of the structure
+    that stands for it, or −1), `formation_energy` and `e_above_hull` (eV/atom).
     """
     batch = relaxed.get_batch()
     chosen = RetainSettings.from_mapping(settings.get_dict())
@@ -109,7 +111,23 @@ def retain_structures(
         'reach': chosen.k * verdict.sigma,
         'reasons': verdict.counts(),
     }
-    return {'structures': StructureSetData.from_batch(kept), 'report': Dict(report)}
+    return {
+        'structures': StructureSetData.from_batch(kept),
+        'verdict': _verdict_data(batch, verdict),
+        'report': Dict(report),
+    }
+
+
+def _verdict_data(batch: StructureBatch, verdict: Verdict) -> ArrayData:
+    rows = {name: row for row, name in enumerate(batch.ids)}
+    return ArrayData(
+        {
+            'reason': verdict.reasons.astype(str),
+            'duplicate_of': np.array([rows.get(one, -1) for one in verdict.duplicate_of]),
+            'formation_energy': verdict.formation_energies,
+            'e_above_hull': verdict.e_above_hull,
+        }
+    )
 
 
 def energy_error(training: Mapping[str, Any]) -> float:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from math import isnan
+from typing import Any
+
 from rich.console import Console
 
 WIDTH = 120  # columns of a table that goes into a file or a pipe
@@ -11,3 +15,16 @@ def console() -> Console:
     """Return the terminal, or a wide page where there is none."""
     terminal = Console()
     return terminal if terminal.is_terminal else Console(width=WIDTH)
+
+
+def as_json(values: Any) -> str:
+    """Return plain values for scripts; what is not a number is null."""
+    return json.dumps(_known(values), indent=1, ensure_ascii=False)
+
+
+def _known(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _known(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_known(one) for one in value]
+    return None if isinstance(value, float) and isnan(value) else value

@@ -28,6 +28,7 @@ COMMANDS = {
     'potential': 'List, show, export and import potentials.',
     'set': 'List, show, export and import sets of structures.',
     'trace': 'From a structure of a hull back to everything it rests on.',
+    'why': 'Why a structure was kept or dropped at each stage.',
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aiida.engine import ExitCode, ToContext, WorkChain, if_
-from aiida.orm import Bool, Dict, List, Str, to_aiida_type
+from aiida.orm import ArrayData, Bool, Dict, List, Str, to_aiida_type
 from aiida.plugins import CalculationFactory
 
 from aiida_mtp.calculations.screen_functions import (
@@ -98,6 +98,7 @@ class MtpScreenWorkChain(WorkChain):
         for stage in STAGES:
             spec.expose_outputs(MtpLearnWorkChain, namespace=stage)
             spec.output(f'{stage}.retained', valid_type=StructureSetData, help='What was kept.')
+            spec.output(f'{stage}.verdict', valid_type=ArrayData, help='Why, for each structure.')
             spec.output(f'{stage}.retained_report', valid_type=Dict, help='Why, in counts.')
         spec.exit_code(
             201, 'ERROR_NO_CANDIDATES', message='Neither prototypes nor structures given.'
@@ -314,6 +315,7 @@ class MtpScreenWorkChain(WorkChain):
         if not node.is_finished_ok:
             return self.exit_codes.ERROR_NO_HULL.format(reason=failure(node))
         self.out(f'{stage}.retained', kept['structures'])
+        self.out(f'{stage}.verdict', kept['verdict'])
         self.out(f'{stage}.retained_report', kept['report'])
         self.ctx.training_set = job.outputs.training_set
         self.ctx.retained = kept['structures']
