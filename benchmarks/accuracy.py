@@ -110,12 +110,12 @@ def trained_element(element: str) -> Row:
     theirs = read_potential(DATA / 'mtp_zuo2020' / f'{element}.mtp', (element,))
     level = LEVELS[theirs.tables.n_scalar]
     batch = mlearn(element, 'training')
-    settings = TrainingSettings(energy_weight=10.0, n_folds=0, n_starts=3, max_iterations=60)
+    settings = TrainingSettings(energy_weight=1.5, n_folds=0, n_starts=3, max_iterations=60)
     start = time.perf_counter()
     training = train_new(batch, min(level, 16), (element,), theirs.max_dist, settings)
     while training.model.level < level:
         higher = raised(training.model, training.model.level + 4)
-        few = replace(settings, max_iterations=25 if higher.level == 20 else 8)
+        few = replace(settings, max_iterations=40 if higher.level == 20 else 8)
         training = train_further(batch, higher, few)
     energy, force = PUBLISHED[element]
     return Row(

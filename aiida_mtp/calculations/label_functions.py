@@ -133,7 +133,7 @@ def original_process(node: Node) -> str:
     creator = node.creator
     if creator is None:
         return ''
-    if isinstance(creator, CalcFunctionNode) and 'misc' in creator.inputs:
-        return original_process(creator.inputs.misc)
+    if isinstance(creator, CalcFunctionNode) and 'found' in creator.inputs:
+        return original_process(creator.inputs.found)
     source = creator.base.caching.get_cache_source()
     return str(source or creator.uuid)

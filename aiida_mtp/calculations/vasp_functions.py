@@ -9,36 +9,22 @@ from aiida.engine import calcfunction
 from aiida.orm import Dict, Str, StructureData
 from ase.units import GPa
 
-from aiida_mtp.core.dft.magnetism import state_summary
-from aiida_mtp.core.dft.results import DONE, FAILED, Result, with_results
+from aiida_mtp.calculations.code_functions import in_order, labelled
+from aiida_mtp.core.dft.results import DONE
 from aiida_mtp.core.dft.settings import hash_of
 from aiida_mtp.data.structures import StructureSetData
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aiida_mtp.core._typing import Ints
-    from aiida_mtp.core.structures import StructureBatch
 
 KILOBAR = 0.1 * GPa
-VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
-
-
-@calcfunction
-def ordered_structure(structures: StructureSetData) -> StructureData:
-    """Return the one structure of a set with its atoms sorted by species, as POSCAR has them."""
-    batch = structures.get_batch()
-    return StructureData(ase=batch.to_ase(0)[_order(batch)])
-
-
-def _order(batch: StructureBatch) -> Ints:
-    return np.argsort(batch.types, kind='stable')
 
 
 @calcfunction
 def labels_of_vasp(
     structures: StructureSetData,
-    misc: Dict,
+    found: Dict,
     settings: Dict,
     state: Str,
     relaxed: StructureData | None = None,
@@ -47,8 +33,9 @@ def labels_of_vasp(
 
     Parameters
     ----------
-    misc
-        Of aiida-vasp: energies in eV, forces in eV/Å, stress in kB, positive under compression.
+    found
+        `misc` of aiida-vasp: energies in eV, forces in eV/Å, stress in kB, positive under
+        compression.
     settings
         What the energies depend on.
     state
@@ -56,43 +43,18 @@ def labels_of_vasp(
     relaxed
         Where the relaxation ended; by default the structure is where it was.
     """
-    batch, found = structures.get_batch(), misc.get_dict()
-    back = np.argsort(_order(batch))
-    stress = -KILOBAR * np.array(found['stress'])
-    atoms = None if relaxed is None else relaxed.get_ase()[back]
-    version = found.get('version', '')
-    return _labelled(
+    batch, misc = structures.get_batch(), found.get_dict()
+    version = misc.get('version', '')
+    return labelled(
         batch,
         state.value,
         digest=hash_of(settings.get_dict(), version),
         status=DONE,
-        energy=found['total_energies']['energy_extrapolated'],
-        forces=np.array(found['forces'])[back].tolist(),
-        stress=[float(stress[pair]) for pair in VOIGT],
-        positions=None if atoms is None else atoms.positions.tolist(),
-        cell=None if atoms is None else atoms.cell.tolist(),
+        energy=misc['total_energies']['energy_extrapolated'],
+        **in_order(batch, misc['forces'], -KILOBAR * np.array(misc['stress']), relaxed),
         version=version,
-        **_moments(found),
+        **_moments(misc),
     )
-
-
-@calcfunction
-def failed_labels(structures: StructureSetData, reason: Str, state: Str) -> StructureSetData:
-    """Return the structure of a set with the reason why VASP has no result for it."""
-    batch = structures.get_batch()
-    return _labelled(batch, state.value, digest='', status=FAILED, message=reason.value)
-
-
-def _labelled(batch: StructureBatch, state: str, **found: Any) -> StructureSetData:
-    """Return the one structure of a batch with what was found from one magnetic state."""
-    result = Result(
-        structure='',
-        task_digest='',
-        magnetic_state=state,
-        magnetic_states={state: state_summary(found)},
-        **found,
-    )
-    return StructureSetData.from_batch(with_results(batch, [result]))
 
 
 def _moments(misc: Mapping[str, Any]) -> dict[str, float | None]:

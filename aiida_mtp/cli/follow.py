@@ -32,6 +32,7 @@ DOING = {
     'mtp.train': 'trains on',
     'mtp.select': 'selects among',
     'mtp.dft': 'DFT',
+    'quantumespresso.pw': 'Quantum ESPRESSO',
     'vasp.vasp': 'VASP',
 }
 

@@ -9,11 +9,8 @@ from typing import TYPE_CHECKING, Any
 from aiida.orm import CalcJobNode, Dict, Str
 from aiida.plugins import CalculationFactory, DataFactory, WorkflowFactory
 
-from aiida_mtp.calculations.vasp_functions import (
-    failed_labels,
-    labels_of_vasp,
-    ordered_structure,
-)
+from aiida_mtp.calculations.code_functions import failed_labels, ordered_structure
+from aiida_mtp.calculations.vasp_functions import labels_of_vasp
 from aiida_mtp.core.dft.magnetism import starting_moments
 from aiida_mtp.core.dft.vasp_settings import CUTOFF_FACTOR, MAGNETISM, VaspSettings
 from aiida_mtp.core.errors import InputError
