@@ -23,9 +23,16 @@ if TYPE_CHECKING:
     from aiida.common import CalcInfo
     from aiida.common.folders import Folder
 
+MARGIN = 0.05  # of the wall time: to finish what is begun, and to write …
+MIN_MARGIN = 30.0  # … but no less than this, s
+
 
 class MtpRelaxCalculation(EngineCalculation):
-    """Relax cell and positions of many structures, watching the extrapolation grade."""
+    """Relax cell and positions of many structures, watching the extrapolation grade.
+
+    Shortly before `max_wallclock_seconds` it stops by itself: what it did not come to is given back
+    as it was, with status ``unfinished``.
+    """
 
     @classmethod
     def define(cls, spec: Any) -> None:
@@ -56,6 +63,12 @@ class MtpRelaxCalculation(EngineCalculation):
         )
         spec.output('report', valid_type=Dict, help='Counts.')
         spec.default_output_node = 'report'
+        spec.exit_code(
+            401,
+            'ERROR_UNFINISHED',
+            message='The time was up before {n_unfinished} of {n_structures} structures began.',
+            invalidates_cache=True,
+        )
 
     def prepare_for_submission(self, folder: Folder) -> CalcInfo:
         """Write the input files."""
@@ -64,4 +77,13 @@ class MtpRelaxCalculation(EngineCalculation):
         add_json(folder, self.inputs.parameters.get_dict())
         words = ['relax', potential, STRUCTURES, '-o', OUTPUT, '--candidates', CANDIDATES]
         words += ['--settings', SETTINGS, '--report', REPORT, '--threads', str(self.cores())]
+        wallclock = self.inputs.metadata.options.get('max_wallclock_seconds')
+        if wallclock is not None:
+            words += ['--stop-after', f'{stop_after(wallclock):g}']
         return self.calc_info(words, [OUTPUT, CANDIDATES, REPORT])
+
+
+def stop_after(wallclock: float) -> float:
+    """Return when a job of so many seconds should come to its end."""
+    margin = max(MARGIN * wallclock, MIN_MARGIN)
+    return max(wallclock - margin, wallclock / 2)

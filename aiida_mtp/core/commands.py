@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from typing import NoReturn
 
@@ -34,3 +35,14 @@ def positive(text: str) -> int:
     if not (text.isdigit() and int(text) > 0):
         raise argparse.ArgumentTypeError(f'must be a positive integer, not {text!r}')
     return int(text)
+
+
+def duration(text: str) -> float:
+    """Read a time in seconds."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not seconds >= 0:
+        raise argparse.ArgumentTypeError(f'must be a number of seconds, not {text!r}')
+    return seconds

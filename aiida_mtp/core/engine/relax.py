@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
+import time
 from collections import Counter
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from aiida_mtp.core.commands import duration
 from aiida_mtp.core.engine.inputs import add_species, read_settings, write_report
 from aiida_mtp.core.engine.progress import progress
 from aiida_mtp.core.engine.streams import opened, writer
@@ -48,6 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help='start from the volume of lowest energy instead of the one given',
     )
+    parser.add_argument(
+        '--stop-after',
+        type=duration,
+        default=math.inf,
+        metavar='SECONDS',
+        help='begin no structure later than this, and leave the rest as it is, as `unfinished`',
+    )
     add_species(parser)
 
 
@@ -68,6 +78,7 @@ _OPTIONS = {
 
 def run(args: argparse.Namespace) -> None:
     """Relax."""
+    end = time.monotonic() + args.stop_after
     from aiida_mtp.core.active.state_files import read_active_state
     from aiida_mtp.core.potential.mlip import read_potential
     from aiida_mtp.core.relax.batch import relax
@@ -87,7 +98,14 @@ def run(args: argparse.Namespace) -> None:
         count, batches = opened(args.structures, model.species)
         advance = stack.enter_context(progress('relaxing', count))
         for batch in batches:
-            relaxed = relax(model, batch, settings, active_set, progress=advance)
+            relaxed = relax(
+                model,
+                batch,
+                settings,
+                active_set,
+                progress=advance,
+                is_over=lambda: time.monotonic() > end,
+            )
             write(relaxed.structures)
             write_candidates(relaxed.candidates.with_species(model.species))
             report.add(relaxed)

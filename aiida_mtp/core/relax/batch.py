@@ -16,7 +16,7 @@ from aiida_mtp.core._threads import on_all_threads
 from aiida_mtp.core.active.active_set import ActiveSet, Mode
 from aiida_mtp.core.potential.arguments import KernelArguments, kernel_arguments
 from aiida_mtp.core.potential.workspace import CAPACITY, make_workspace
-from aiida_mtp.core.relax.frame import REASONS, UNKNOWN_SPECIES, Grading, Limits
+from aiida_mtp.core.relax.frame import REASONS, UNFINISHED, UNKNOWN_SPECIES, Grading, Limits
 from aiida_mtp.core.relax.kernels import Rows, Scan, relax_rows
 from aiida_mtp.core.relax.settings import RelaxSettings
 from aiida_mtp.core.relax.steps import make_room
@@ -60,6 +60,7 @@ def relax(
     *,
     n_threads: int | None = None,
     progress: Callable[[int], Any] | None = None,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> Relaxed:
     """Relax cell and positions of every structure, watching the extrapolation grade at every step.
 
@@ -71,6 +72,10 @@ def relax(
         By default as many as other kernels use.
     progress
         Called with the number of structures finished since the last call.
+    is_over
+        Tells whether the time is up: then what is begun is finished, and the rest stays as it is
+        with status ``unfinished``. So a structure is relaxed from start to end in one go or not at
+        all, and the result does not depend on when the time was up.
     """
     settings = settings or RelaxSettings()
     known, types = _types_in(model, batch)
@@ -86,6 +91,7 @@ def relax(
         is_by_atom=active_set is not None and active_set.mode is Mode.NEIGHBORHOOD,
         limits=_limits(settings, model),
         factors=_scan_factors(settings),
+        is_over=is_over,
     )
     pieces = np.split(todo, np.arange(STRUCTURES_PER_CALL, len(todo), STRUCTURES_PER_CALL))
     for done in on_all_threads(task.relax, pieces, n_threads):
@@ -104,10 +110,11 @@ class _Task:
     is_by_atom: bool
     limits: Limits
     factors: Floats
+    is_over: Callable[[], bool]
 
     def relax(self, todo: Ints) -> int:
-        """Relax some rows and return their number."""
-        if not len(todo):
+        """Relax some rows and return their number; none if there are none or the time is up."""
+        if not len(todo) or self.is_over():
             return 0
         n_points, n_parameters = len(self.factors), len(self.inverse)
         n_atoms = int(np.diff(self.rows.first_atom)[todo].max())
@@ -136,7 +143,7 @@ def _rows(batch: StructureBatch, types: Types) -> Rows:
         forces=np.full((n_atoms, 3), np.nan),
         stresses=np.full((n, 6), np.nan),
         grades=np.full(n, np.nan),
-        reasons=np.zeros(n, dtype=np.int64),
+        reasons=np.full(n, UNFINISHED),
         n_steps=np.zeros(n, dtype=np.int64),
         candidate_positions=np.empty((n_atoms, 3)),
         candidate_cells=np.empty((n, 3, 3)),

@@ -30,6 +30,7 @@ MIN_DIST = REASONS.index(StopReason.MIN_DIST)
 VOLUME = REASONS.index(StopReason.VOLUME)
 NOT_FINITE = REASONS.index(StopReason.NOT_FINITE)
 UNKNOWN_SPECIES = REASONS.index(StopReason.UNKNOWN_SPECIES)
+UNFINISHED = REASONS.index(StopReason.UNFINISHED)
 GOING = -1  # no reason to stop
 
 ENERGY, CELL_VOLUME, GRADE, DISTANCE = range(4)  # of Frame.scalars

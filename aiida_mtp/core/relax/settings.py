@@ -21,6 +21,8 @@ class StopReason(StrEnum):
     VOLUME = 'volume'
     NOT_FINITE = 'not_finite'
     UNKNOWN_SPECIES = 'unknown_species'
+    UNFINISHED = 'unfinished'
+    """Not begun: the time was up. It is as it was given."""
 
 
 @dataclass(frozen=True)

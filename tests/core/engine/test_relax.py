@@ -1,7 +1,9 @@
 """mtp-engine relax."""
 
 import json
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from reference.crystals import rattled_crystals
 
 from aiida_mtp.core.active.grade import build_active_set
 from aiida_mtp.core.active.state_files import write_active_state
+from aiida_mtp.core.engine import relax as verb
 from aiida_mtp.core.engine import streams as module
 from aiida_mtp.core.engine.main import main
 from aiida_mtp.core.files import read_structures, write_structures
@@ -74,6 +77,64 @@ def test_pieces_and_threads_change_nothing(folder, tmp_path, monkeypatch):
     assert [(tmp_path / name).read_bytes() for name in names] == before
 
 
+def test_what_the_time_did_not_suffice_for_stays_as_it_was(folder, tmp_path):
+    given = read_structures(folder / 'in.parquet')
+    found, candidates, report = relax(folder, tmp_path, '--stop-after', 0)
+    assert found.status[12] == 'unknown_species'
+    assert report['status']['unfinished'] == (found.status == 'unfinished').sum() == 19
+    assert found.ids.tolist() == given.ids.tolist()
+    assert found.positions.tobytes() == given.positions.tobytes()
+    assert found.cells.tobytes() == given.cells.tobytes()
+    assert np.isnan(found.energies).all()
+    assert not len(candidates)
+
+
+def test_the_rest_later_gives_what_one_run_gives(folder, tmp_path, monkeypatch):
+    whole, candidates, _ = relax(folder, tmp_path)
+    monkeypatch.setattr(module, 'CHUNK', 12)
+    ticks = count()
+    monkeypatch.setattr(verb, 'time', SimpleNamespace(monotonic=lambda: next(ticks)))
+    first, early, report = relax(folder, tmp_path, '--threads', 1, '--stop-after', 1)
+    is_done = first.status != 'unfinished'
+    assert report['status']['unfinished'] == 11  # one piece of eight had its turn, and silver
+    monkeypatch.undo()
+    rest = read_structures(folder / 'in.parquet').take(~is_done)
+    write_structures(tmp_path / 'in.parquet', rest)
+    (tmp_path / 'pot.almtp').write_bytes((folder / 'pot.almtp').read_bytes())
+    second, late, _ = relax(tmp_path, tmp_path)
+    joined = StructureBatch.concatenate([first.take(is_done), second])
+    order = [joined.ids.tolist().index(key) for key in whole.ids]
+    write_structures(tmp_path / 'joined.parquet', joined.take(order))
+    write_structures(tmp_path / 'whole.parquet', whole)
+    assert (tmp_path / 'joined.parquet').read_bytes() == (tmp_path / 'whole.parquet').read_bytes()
+    assert sorted([*early.ids, *late.ids]) == sorted(candidates.ids)
+
+
+@pytest.mark.parametrize('kind', ['nan', 'overlap', 'flat', 'far'])
+def test_a_poisoned_structure_has_its_reason_and_stops_nothing(folder, tmp_path, kind):
+    """The others are what they are without it."""
+    batch = read_structures(folder / 'in.parquet')
+    good, _, _ = relax(folder, tmp_path)
+    rows, cells, positions = batch.atoms_of(3), batch.cells.copy(), batch.positions.copy()
+    if kind == 'nan':
+        positions[rows.start, 0] = np.nan
+    elif kind == 'overlap':
+        positions[rows] = positions[rows.start]
+    elif kind == 'flat':
+        cells[3, 2] = cells[3, 1]
+    else:
+        cells[3] *= 1e4
+    (tmp_path / 'pot.almtp').write_bytes((folder / 'pot.almtp').read_bytes())
+    poisoned = batch.replaced(cells=cells, positions=positions)
+    write_structures(tmp_path / 'in.parquet', poisoned)
+    found, _, _ = relax(tmp_path, tmp_path)
+    reasons = {'nan': 'not_finite', 'overlap': 'min_dist', 'flat': 'volume', 'far': 'extrapolating'}
+    assert found.status[3] == reasons[kind]
+    others = np.arange(20) != 3
+    assert found.status[others].tolist() == good.status[others].tolist()
+    assert np.array_equal(found.energies[others], good.energies[others], equal_nan=True)
+
+
 def test_no_candidates_is_a_file_too(folder, tmp_path):
     words = ['--threshold-save', 'inf', '--threshold-break', 'inf', '--max-steps', 3]
     found, candidates, report = relax(folder, tmp_path, *words)
@@ -120,6 +181,7 @@ def test_cfg_in_and_out(folder, tmp_path):
         (['--threshold-break', '1'], 'threshold_break=1.0'),
         (['--settings', 'nowhere.json'], 'nowhere.json'),
         (['--species', 'Ni'], 'Ni'),
+        (['--stop-after', 'soon'], "a number of seconds, not 'soon'"),
     ],
 )
 def test_mistakes(folder, tmp_path, capsys, words, what):

@@ -11,6 +11,7 @@ from aiida.orm import Float, InstalledCode, Int
 from aiida.plugins import CalculationFactory
 from plugin.conftest import NAMES, POTENTIAL
 
+from aiida_mtp.calculations.relax import stop_after
 from aiida_mtp.data.potential import MtpPotentialData
 from aiida_mtp.data.structures import StructureSetData
 
@@ -59,6 +60,21 @@ def test_relaxation(prepare, batch, potential):
     )
     assert info.retrieve_temporary_list == ['output.parquet', 'candidates.parquet', 'report.json']
     assert not info.retrieve_list
+
+
+def test_a_relaxation_stops_before_its_wall_time(prepare, batch, potential):
+    structures = StructureSetData.from_batch(batch)
+    options = {'resources': CORES, 'max_wallclock_seconds': 3600}
+    inputs = {'structures': structures, 'potential': potential}
+    _, words, _, _ = prepare('mtp.relax', metadata={'options': options}, **inputs)
+    assert words.endswith(' --threads 4 --stop-after 3420')
+
+
+@pytest.mark.parametrize(
+    ('wallclock', 'seconds'), [(86400, 82080), (1200, 1140), (300, 270), (60, 30), (20, 10)]
+)
+def test_the_margin_is_neither_too_short_nor_the_whole_time(wallclock, seconds):
+    assert stop_after(wallclock) == seconds
 
 
 def test_training_from_the_start_and_from_a_potential(prepare, batch, potential):

@@ -59,6 +59,17 @@ def test_relaxation(parse, batch, tmp_path):
     assert outputs['report'].get_dict() == {'n_structures': 3}
 
 
+def test_a_relaxation_whose_time_was_up(parse, batch, tmp_path):
+    status = np.array(['converged', 'unfinished', 'unfinished'], dtype=object)
+    leave_relaxation(tmp_path, batch.replaced(status=status))
+    code, outputs = parse(MtpRelaxParser, 'mtp.relax')
+    assert code.status == 401
+    assert '2 of 3' in code.message
+    assert code.invalidates_cache
+    assert outputs['structures'].status_counts == {'converged': 1, 'unfinished': 2}
+    assert {'candidates', 'report'} <= set(outputs)
+
+
 def test_training(parse, tmp_path):
     (tmp_path / 'trained.almtp').write_bytes(POTENTIAL.read_bytes())
     report = {'n_structures': 3, 'energy': {'rmse': 0.1, 'mae': 0.1, 'max': 0.2}}
