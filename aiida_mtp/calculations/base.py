@@ -31,6 +31,8 @@ class EngineCalculation(CalcJob):
 
     BAD_INPUT: ClassVar = 210
     """Exit status of a job that refused its input."""
+    UNFINISHED: ClassVar = 401
+    """Exit status of a job whose time was up: what it did not come to has that status."""
 
     @classmethod
     def define(cls, spec: Any) -> None:

@@ -62,7 +62,7 @@ class MtpDftCalculation(EngineCalculation):
         spec.output('report', valid_type=Dict, help='Counts and versions.')
         spec.default_output_node = 'report'
         spec.exit_code(
-            401,
+            cls.UNFINISHED,
             'ERROR_UNFINISHED',
             message='The job ended before {n_unfinished} of {n_structures} structures were done.',
             invalidates_cache=True,

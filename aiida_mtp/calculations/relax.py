@@ -64,9 +64,9 @@ class MtpRelaxCalculation(EngineCalculation):
         spec.output('report', valid_type=Dict, help='Counts.')
         spec.default_output_node = 'report'
         spec.exit_code(
-            401,
+            cls.UNFINISHED,
             'ERROR_UNFINISHED',
-            message='The time was up before {n_unfinished} of {n_structures} structures began.',
+            message='The time was up: {n_unfinished} of {n_structures} structures were not begun.',
             invalidates_cache=True,
         )
 

@@ -11,6 +11,7 @@ from aiida.orm import Int, Str, StructureData
 from aiida_mtp.core._arrays import chunks
 from aiida_mtp.core.dft.results import DONE
 from aiida_mtp.core.errors import InputError
+from aiida_mtp.core.relax.settings import StopReason
 from aiida_mtp.core.structures import StructureBatch
 from aiida_mtp.data.structures import StructureSetData
 
@@ -26,12 +27,29 @@ def split_structures(structures: StructureSetData, size: Int) -> dict[str, Struc
 
 
 @calcfunction
-def merge_structures(**sets: StructureSetData) -> StructureSetData:
-    """Join sets in the order of the numbers their keys end with."""
-    ordered = sorted(sets, key=lambda key: int(key.rsplit('_', 1)[1]))
-    return StructureSetData.from_batch(
-        StructureBatch.concatenate([sets[key].get_batch() for key in ordered])
-    )
+def collect_relaxed(given: StructureSetData, **parts: StructureSetData) -> dict[str, Any]:
+    """Join what several jobs made of `given`: relaxed structures and candidates, in its order.
+
+    What a job left unfinished counts only where another has finished it. `parts` are called
+    ``structures_…`` and ``candidates_…``.
+    """
+    place = {key: row for row, key in enumerate(given.get_batch().ids)}
+    relaxed = _joined(parts, 'structures_')
+    relaxed = relaxed.take(relaxed.status != StopReason.UNFINISHED)
+    candidates = _joined(parts, 'candidates_')
+    return {
+        'structures': _ordered(relaxed, [place[key] for key in relaxed.ids]),
+        'candidates': _ordered(candidates, [place[key] for key in candidates.origins]),
+    }
+
+
+def _joined(parts: dict[str, StructureSetData], prefix: str) -> StructureBatch:
+    chosen = [part.get_batch() for key, part in sorted(parts.items()) if key.startswith(prefix)]
+    return StructureBatch.concatenate(chosen)
+
+
+def _ordered(batch: StructureBatch, places: list[int]) -> StructureSetData:
+    return StructureSetData.from_batch(batch.take(np.argsort(places, kind='stable')))
 
 
 @calcfunction

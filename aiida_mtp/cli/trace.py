@@ -213,16 +213,22 @@ def _learnt(screen: WorkChainNode, stage: str, structure_id: str) -> Learnt:
 
 
 def _relaxation(structures: Any, structure_id: str) -> Any:
-    """Return the job that relaxed a structure: that of its shard, where shards were joined."""
+    """Return the job that relaxed a structure: the one that finished it, where several had to."""
     from aiida.orm import CalcJobNode
+
+    from aiida_mtp.core.relax.settings import StopReason
 
     creator = structures.creator
     if isinstance(creator, CalcJobNode):
         return creator
     for link in creator.base.links.get_incoming().all():
-        shard = link.node
-        if hasattr(shard, 'get_batch') and structure_id in set(shard.get_batch().ids):
-            return shard.creator
+        part = link.node
+        if not link.link_label.startswith('structures_'):
+            continue
+        batch = part.get_batch()
+        rows = np.flatnonzero(batch.ids == structure_id)
+        if len(rows) and batch.status[rows[0]] != StopReason.UNFINISHED:
+            return part.creator
     return creator
 
 

@@ -10,6 +10,13 @@ from typing import NoReturn
 from aiida_mtp.core.errors import InputError
 
 FAILED = 2  # exit code
+_MISTAKES = (
+    FileNotFoundError,
+    FileExistsError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -21,13 +28,22 @@ class Parser(argparse.ArgumentParser):
 
 
 def failed(program: str, error: Exception | str) -> int:
-    """Tell on stderr what is wrong, in one line, and return the exit code for it."""
+    """Tell on stderr what is wrong, in one line, and return the exit code for it.
+
+    An ``error`` is a mistake in the input; a ``failure`` is one of the machine, and it may be worth
+    to try again.
+    """
+    word = 'failure' if isinstance(error, MemoryError) or _is_of_machine(error) else 'error'
     message = str(error)
     if isinstance(error, OSError):
         where = f'{error.filename}: ' if error.filename is not None else ''
         message = f'{where}{error.strerror or error}'
-    print(f'{program}: error: {" ".join(message.split())}', file=sys.stderr)  # noqa: T201
+    print(f'{program}: {word}: {" ".join(message.split())}', file=sys.stderr)  # noqa: T201
     return FAILED
+
+
+def _is_of_machine(error: Exception | str) -> bool:
+    return isinstance(error, OSError) and not isinstance(error, _MISTAKES)
 
 
 def positive(text: str) -> int:

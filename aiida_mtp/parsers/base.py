@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ from aiida_mtp.data.structures import StructureSetData
 if TYPE_CHECKING:
     from aiida.engine import ExitCode
 
-REFUSED = ': error: '  # what the executables write before the one line of a user's mistake
+# how the executables tell a user's mistake; schedulers have errors of their own in the same file
+REFUSED = re.compile(r'mtp-(?:engine|dft): error: (?P<mistake>.*)')
 
 
 class EngineParser(Parser):
@@ -52,9 +54,9 @@ class EngineParser(Parser):
             return self.read(folder)
         except FileNotFoundError as error:
             reason = self.complaint()
-            if REFUSED in reason:
-                told = reason.split(REFUSED, 1)[1]
-                return self.exit_codes.ERROR_BAD_INPUT.format(reason=told)
+            refused = REFUSED.match(reason)
+            if refused:
+                return self.exit_codes.ERROR_BAD_INPUT.format(reason=refused['mistake'])
             return self.exit_codes.ERROR_OUTPUT_MISSING.format(file=error.args[0], reason=reason)
         except (InputError, ValueError) as error:
             return self.exit_codes.ERROR_OUTPUT_CORRUPT.format(reason=str(error))
@@ -64,7 +66,7 @@ class EngineParser(Parser):
         raise NotImplementedError
 
     def complaint(self) -> str:
-        """Return the last line the job wrote to its standard error."""
+        """Return the last line of the job's standard error, or the mistake it tells."""
         lines = (self.node.get_scheduler_stderr() or '').strip().splitlines()
-        refused = [line for line in lines if REFUSED in line]
+        refused = [line for line in lines if REFUSED.match(line)]
         return (refused or lines or ['it wrote no reason'])[-1]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiida.engine import ExitCode, ToContext, WorkChain, append_, if_, while_
-from aiida.orm import AbstractCode, Dict, Float, Int, to_aiida_type
-from aiida.plugins import CalculationFactory
+from aiida.engine import ExitCode, ToContext, if_, while_
+from aiida.orm import Dict, Float, Int, to_aiida_type
 
 from aiida_mtp.calculations.set_functions import (
     append_labels,
-    merge_structures,
+    collect_relaxed,
     split_structures,
 )
 from aiida_mtp.calculations.stage_functions import (
@@ -21,14 +20,11 @@ from aiida_mtp.calculations.stage_functions import (
 )
 from aiida_mtp.data.potential import MtpPotentialData
 from aiida_mtp.data.structures import StructureSetData
+from aiida_mtp.workchains.jobs import EngineWorkChain
 from aiida_mtp.workchains.label import MtpLabelWorkChain, failure
 
-RelaxCalculation = CalculationFactory('mtp.relax')
-SelectCalculation = CalculationFactory('mtp.select')
-TrainCalculation = CalculationFactory('mtp.train')
 
-
-class MtpLearnWorkChain(WorkChain):
+class MtpLearnWorkChain(EngineWorkChain):
     """Relax a set of structures with a potential trained on those it extrapolates on.
 
     Every iteration relaxes all structures with the newest potential, those that were relaxed before
@@ -54,14 +50,6 @@ class MtpLearnWorkChain(WorkChain):
             valid_type=MtpPotentialData,
             required=False,
             help='A trained potential with its active set to start from; needs its training set.',
-        )
-        spec.input('engine.code', valid_type=AbstractCode, help='The executable `mtp-engine`.')
-        spec.input(
-            'engine.options',
-            valid_type=dict,
-            non_db=True,
-            default=dict,
-            help='Options of each job.',
         )
         numbers = {
             'level': (Int, 10, 'Level of the potential, even, 2 to 28.'),
@@ -94,22 +82,26 @@ class MtpLearnWorkChain(WorkChain):
             cls.run_labels,
             cls.inspect_labels,
             cls.run_training,
+            cls.jobs(),
             cls.inspect_training,
         )
         spec.outline(
             cls.setup,
             if_(cls.needs_initial_set)(
                 cls.run_initial_selection,
+                cls.jobs(),
                 cls.inspect_selection,
                 cls.run_labels,
                 cls.inspect_labels,
             ),
-            if_(cls.needs_training)(cls.run_training, cls.inspect_training),
+            if_(cls.needs_training)(cls.run_training, cls.jobs(), cls.inspect_training),
             while_(cls.is_learning)(
                 cls.run_relaxations,
+                cls.jobs(),
                 cls.inspect_relaxations,
                 if_(cls.has_candidates)(
                     cls.run_selection,
+                    cls.jobs(),
                     cls.inspect_selection,
                     if_(cls.has_selected)(*learn),
                 ),
@@ -151,7 +143,7 @@ class MtpLearnWorkChain(WorkChain):
         """Whether nothing is labelled yet."""
         return self.ctx.training_set is None
 
-    def run_initial_selection(self) -> ToContext[str, Any]:
+    def run_initial_selection(self) -> None:
         """Choose the most different of all prototypes, strained and rattled."""
         potential = untrained_potential(
             self.inputs.structures,
@@ -163,7 +155,7 @@ class MtpLearnWorkChain(WorkChain):
         candidates = perturb_structures(
             self.inputs.structures, self.inputs.perturb, self.inputs.seed
         )
-        return self._select(potential, candidates, self.inputs.max_initial)
+        self._select(potential, candidates, self.inputs.max_initial)
 
     def needs_training(self) -> bool:
         """Whether there is no potential yet."""
@@ -175,7 +167,7 @@ class MtpLearnWorkChain(WorkChain):
         """Whether the last iteration found something to learn."""
         return not self.ctx.finished
 
-    def run_relaxations(self) -> ToContext[str, Any]:
+    def run_relaxations(self) -> None:
         """Relax all structures, one job per shard."""
         self.ctx.iteration += 1
         size = self.inputs.shard_size
@@ -185,22 +177,29 @@ class MtpLearnWorkChain(WorkChain):
             pieces = split_structures(self.ctx.start, size)
             shards = [pieces[key] for key in sorted(pieces)]
         for index, shard in enumerate(shards):
-            builder = self._engine_builder(RelaxCalculation, f'relax_{self.ctx.iteration}_{index}')
-            builder.structures = shard
-            builder.potential = self.ctx.potential
-            builder.parameters = self.inputs.relax
-            self.to_context(relaxations=append_(self.submit(builder)))
+            self._queue(
+                'mtp.relax',
+                f'relax_{self.ctx.iteration}_{index}',
+                structures=shard,
+                potential=self.ctx.potential,
+                parameters=self.inputs.relax,
+            )
         self.report(f'iteration {self.ctx.iteration}: {len(self.ctx.start)} structures relax')
-        return ToContext()
 
     def inspect_relaxations(self) -> ExitCode | None:
         """Join the shards; nothing new to learn ends the stage."""
-        jobs, self.ctx.relaxations = self.ctx.relaxations, []
-        for job in jobs:
-            if not job.is_finished_ok:
-                return self.exit_codes.ERROR_RELAXATION_FAILED.format(reason=failure(job))
-        self.ctx.relaxed = self._merged([job.outputs.structures for job in jobs])
-        self.ctx.candidates = self._merged([job.outputs.candidates for job in jobs])
+        jobs, reason = self._take_jobs()
+        if reason:
+            return self.exit_codes.ERROR_RELAXATION_FAILED.format(reason=reason)
+        found: Any = jobs[0].outputs
+        if len(jobs) > 1:
+            parts = {
+                f'{name}_{index:05d}': job.outputs[name]
+                for index, job in enumerate(jobs)
+                for name in ('structures', 'candidates')
+            }
+            found = collect_relaxed(self.ctx.start, **parts)
+        self.ctx.relaxed, self.ctx.candidates = found['structures'], found['candidates']
         for index, job in enumerate(jobs):
             self._keep_report(f'relax_{index}', job)
         counts = sorted(self.ctx.relaxed.status_counts.items())
@@ -215,17 +214,18 @@ class MtpLearnWorkChain(WorkChain):
         """Whether there is something to learn, and learning goes on."""
         return not self.ctx.finished
 
-    def run_selection(self) -> ToContext[str, Any]:
+    def run_selection(self) -> None:
         """Choose what enlarges the training set most."""
-        return self._select(
+        self._select(
             self.ctx.potential, self.ctx.candidates, self.inputs.max_labels, self.ctx.training_set
         )
 
     def inspect_selection(self) -> ExitCode | None:
         """Take what was selected; nothing selected ends the stage."""
-        job = self.ctx.selection
-        if not job.is_finished_ok:
-            return self.exit_codes.ERROR_SELECTION_FAILED.format(reason=failure(job))
+        jobs, reason = self._take_jobs()
+        if reason:
+            return self.exit_codes.ERROR_SELECTION_FAILED.format(reason=reason)
+        (job,) = jobs
         self.ctx.selected = job.outputs.structures
         self._keep_report('select', job)
         self.ctx.finished = not len(self.ctx.selected)
@@ -259,24 +259,26 @@ class MtpLearnWorkChain(WorkChain):
         self.ctx.training_set = append_labels(labelled, **previous)
         return None
 
-    def run_training(self) -> ToContext[str, Any]:
+    def run_training(self) -> None:
         """Train, from the potential there is."""
-        builder = self._engine_builder(TrainCalculation, f'train_{self.ctx.iteration}')
-        builder.structures = self.ctx.training_set
-        builder.parameters = self.inputs.train
-        builder.seed = self.inputs.seed
+        start = {'potential': self.ctx.potential}
         if self.ctx.potential is None:
-            builder.level = self.inputs.level
-            builder.cutoff = self.inputs.cutoff
-        else:
-            builder.potential = self.ctx.potential
-        return ToContext(training=self.submit(builder))
+            start = {'level': self.inputs.level, 'cutoff': self.inputs.cutoff}
+        self._queue(
+            'mtp.train',
+            f'train_{self.ctx.iteration}',
+            structures=self.ctx.training_set,
+            parameters=self.inputs.train,
+            seed=self.inputs.seed,
+            **start,
+        )
 
     def inspect_training(self) -> ExitCode | None:
         """Take the new potential, and start the next iteration."""
-        job = self.ctx.training
-        if not job.is_finished_ok:
-            return self.exit_codes.ERROR_TRAINING_FAILED.format(reason=failure(job))
+        jobs, reason = self._take_jobs()
+        if reason:
+            return self.exit_codes.ERROR_TRAINING_FAILED.format(reason=reason)
+        (job,) = jobs
         self._keep_report('train', job)
         self.ctx.potential = job.outputs.potential
         if 'relaxed' in self.ctx:
@@ -292,33 +294,22 @@ class MtpLearnWorkChain(WorkChain):
 
     # Parts of the steps
 
-    def _engine_builder(self, process: Any, label: str) -> Any:
-        builder = process.get_builder()
-        builder.code = self.inputs.engine.code
-        builder.metadata.options = self.inputs.engine.options
-        builder.metadata.call_link_label = label
-        return builder
-
     def _select(
         self,
         potential: MtpPotentialData,
         candidates: StructureSetData,
         limit: Int,
         training_set: StructureSetData | None = None,
-    ) -> ToContext[str, Any]:
-        builder = self._engine_builder(SelectCalculation, f'select_{self.ctx.iteration}')
-        builder.potential = potential
-        builder.candidates = candidates
-        builder.limit = limit
-        if training_set is not None:
-            builder.training_set = training_set
-        return ToContext(selection=self.submit(builder))
-
-    def _merged(self, sets: list[StructureSetData]) -> StructureSetData:
-        if len(sets) == 1:
-            return sets[0]
-        merged: StructureSetData = merge_structures(**{f'set_{i}': s for i, s in enumerate(sets)})
-        return merged
+    ) -> None:
+        known = {} if training_set is None else {'training_set': training_set}
+        self._queue(
+            'mtp.select',
+            f'select_{self.ctx.iteration}',
+            potential=potential,
+            candidates=candidates,
+            limit=limit,
+            **known,
+        )
 
     def _keep_report(self, name: str, job: Any) -> None:
         key = f'iteration_{self.ctx.iteration:02d}_{name}'

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aiida.engine import ExitCode, ToContext, WorkChain, if_
+from aiida.engine import ExitCode, ToContext, if_
 from aiida.orm import ArrayData, Bool, Dict, List, Str, to_aiida_type
-from aiida.plugins import CalculationFactory
 
 from aiida_mtp.calculations.screen_functions import (
     build_hull,
@@ -19,6 +18,7 @@ from aiida_mtp.calculations.set_functions import extract_structure, take_unrefer
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.data.structures import StructureSetData
 from aiida_mtp.workchains.backends import backend_of
+from aiida_mtp.workchains.jobs import EngineWorkChain
 from aiida_mtp.workchains.label import MtpLabelWorkChain, failure, validate_dft
 from aiida_mtp.workchains.learn import MtpLearnWorkChain
 from aiida_mtp.workchains.protocols import protocol_inputs, protocol_names
@@ -27,12 +27,11 @@ if TYPE_CHECKING:
     from aiida.engine import ProcessBuilder
     from aiida.orm import AbstractCode
 
-PrototypesCalculation: Any = CalculationFactory('mtp.prototypes')
 STAGES = ('stage_1', 'stage_2')
 SHARED = ('structures', 'potential', 'training_set', 'engine', 'dft')  # given once for all stages
 
 
-class MtpScreenWorkChain(WorkChain):
+class MtpScreenWorkChain(EngineWorkChain):
     """Find the stable phases of a chemical system.
 
     The elements are relaxed with DFT, for references and start volumes. All prototypes are relaxed
@@ -81,7 +80,7 @@ class MtpScreenWorkChain(WorkChain):
             cls.setup,
             cls.run_references,
             cls.inspect_references,
-            if_(cls.should_generate)(cls.run_prototypes, cls.inspect_prototypes),
+            if_(cls.should_generate)(cls.run_prototypes, cls.jobs(), cls.inspect_prototypes),
             cls.run_stage_1,
             cls.inspect_stage_1,
             cls.run_stage_2,
@@ -209,24 +208,20 @@ class MtpScreenWorkChain(WorkChain):
         """Whether prototypes are wanted."""
         return 'prototypes' in self.inputs
 
-    def run_prototypes(self) -> ToContext[str, Any]:
+    def run_prototypes(self) -> None:
         """Generate the prototypes, at the volumes of the elements."""
-        builder: Any = PrototypesCalculation.get_builder()
-        builder.code = self.inputs.engine.code
-        builder.metadata.options = self.inputs.engine.options
-        builder.metadata.call_link_label = 'prototypes'
-        builder.parameters = prototype_spec(
+        parameters = prototype_spec(
             self.inputs.elements, self.inputs.prototypes, self.ctx.reference_set
         )
-        if 'structures' in self.inputs:
-            builder.structures = self.inputs.structures
-        return ToContext(prototypes=self.submit(builder))
+        own = {'structures': self.inputs.structures} if 'structures' in self.inputs else {}
+        self._queue('mtp.prototypes', 'prototypes', parameters=parameters, **own)
 
     def inspect_prototypes(self) -> ExitCode | None:
         """Take the candidates."""
-        job = self.ctx.prototypes
-        if not job.is_finished_ok:
-            return self.exit_codes.ERROR_PROTOTYPES_FAILED.format(reason=failure(job))
+        jobs, reason = self._take_jobs()
+        if reason:
+            return self.exit_codes.ERROR_PROTOTYPES_FAILED.format(reason=reason)
+        (job,) = jobs
         self.ctx.candidates = job.outputs.structures
         self.report(f'{len(self.ctx.candidates)} candidates')
         return None

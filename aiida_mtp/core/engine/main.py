@@ -52,9 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (InputError, OSError) as error:
         return failed(PROG, error)
     except MemoryError:
-        return failed(PROG, 'out of memory; give it fewer structures at a time')
+        return failed(PROG, MemoryError('out of memory; give it fewer structures at a time'))
     except KeyboardInterrupt:
-        failed(PROG, 'interrupted')
+        print(f'{PROG}: interrupted', file=sys.stderr)  # noqa: T201
         return 130
     return 0
 

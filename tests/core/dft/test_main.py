@@ -221,7 +221,7 @@ def test_full_disk(command, files, tmp_path):
         env={**os.environ, 'PYTHONDONTWRITEBYTECODE': '1'},
     )
     assert done.returncode == 2
-    assert done.stderr.startswith('mtp-dft: error: ')
+    assert done.stderr.startswith('mtp-dft: failure: ')
     assert 'out.parquet.results: File too large' in done.stderr
     assert done.stderr.count('\n') == 1
     assert not list((tmp_path / 'out.parquet.results').iterdir())

@@ -17,11 +17,11 @@ from aiida_mtp.core.files import write_structures
 COMMAND = [sys.executable, '-m', 'aiida_mtp.core.engine.main']
 
 
-def one_line(capsys):
+def one_line(capsys, word='error: '):
     """What was told on stderr: one line."""
     out, err = capsys.readouterr()
     assert out == ''
-    assert err.startswith('mtp-engine: error: ')
+    assert err.startswith(f'mtp-engine: {word}')
     assert err.count('\n') == 1
     return err
 
@@ -80,10 +80,11 @@ def test_mistakes_in_one_line(arguments, message, capsys, tmp_path, monkeypatch)
 @pytest.mark.parametrize(
     ('error', 'code', 'message'),
     [
-        (MemoryError(), 2, 'out of memory'),
+        (MemoryError(), 2, 'failure: out of memory'),
         (KeyboardInterrupt(), 130, 'interrupted'),
-        (OSError(28, 'No space left on device'), 2, 'No space left on device'),
-        (OSError('odd\nlines'), 2, 'odd lines'),
+        (OSError(28, 'No space left on device'), 2, 'failure: No space left on device'),
+        (OSError('odd\nlines'), 2, 'failure: odd lines'),
+        (FileNotFoundError(2, 'No such file', 'x'), 2, 'error: x: No such file'),
     ],
 )
 def test_what_the_system_says(error, code, message, capsys, monkeypatch):
@@ -92,7 +93,7 @@ def test_what_the_system_says(error, code, message, capsys, monkeypatch):
 
     monkeypatch.setattr(module, '_run', fail)
     assert main([]) == code
-    assert message in one_line(capsys)
+    one_line(capsys, message)
 
 
 def test_a_bug_is_not_hidden(monkeypatch):
@@ -124,7 +125,7 @@ def test_full_disk(tmp_path, suffix):
         env={**os.environ, 'PYTHONDONTWRITEBYTECODE': '1'},
     )
     assert done.returncode == 2
-    assert done.stderr.startswith('mtp-engine: error: ')
+    assert done.stderr.startswith('mtp-engine: failure: ')
     assert f'{output}: File too large' in done.stderr
     assert done.stderr.count('\n') == 1
     assert output.read_text() == 'what was there'

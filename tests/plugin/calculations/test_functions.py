@@ -15,8 +15,8 @@ from aiida_mtp.calculations.screen_functions import (
 )
 from aiida_mtp.calculations.set_functions import (
     append_labels,
+    collect_relaxed,
     extract_structure,
-    merge_structures,
     split_structures,
     take_unreferenced,
 )
@@ -45,15 +45,32 @@ def ids(node):
     return node.get_batch().ids.tolist()
 
 
-def test_cut_and_joined(batch):
+def test_cut(batch):
     shards = split_structures(stored(batch), Int(2))
     assert {key: ids(shards[key]) for key in shards} == {
         'shard_00000': ['ni', 'b2'],
         'shard_00001': ['b2-twice'],
     }
-    again = merge_structures(part_10=shards['shard_00001'], part_9=shards['shard_00000'])
-    assert ids(again) == ['ni', 'b2', 'b2-twice']
-    assert again.creator.process_label == 'merge_structures'
+
+
+def test_relaxed_by_several_jobs(batch):
+    """The second of two shards came first, and the first was finished by a third job."""
+    names = words(['ni~1', 'b2~1', 'b2-twice~1'])
+    frames = batch.replaced(ids=names, origins=batch.ids)
+    status = words(['converged', 'unfinished'])
+    found = collect_relaxed(
+        stored(batch),
+        structures_0=stored(batch.take([2]).replaced(status=words(['max_steps']))),
+        structures_1=stored(batch.take([0, 1]).replaced(status=status)),
+        structures_2=stored(batch.take([1]).replaced(status=words(['converged']))),
+        candidates_0=stored(frames.take([2])),
+        candidates_1=stored(frames.take([0])),
+        candidates_2=stored(frames.take([1])),
+    )
+    assert ids(found['structures']) == ['ni', 'b2', 'b2-twice']
+    assert list(found['structures'].get_batch().status) == ['converged', 'converged', 'max_steps']
+    assert ids(found['candidates']) == ['ni~1', 'b2~1', 'b2-twice~1']
+    assert found['candidates'].creator.process_label == 'collect_relaxed'
 
 
 def test_labels_of_several_jobs(batch):

@@ -89,6 +89,19 @@ def test_a_mistake_of_the_user_is_told_in_the_words_of_the_executable(parse):
     assert not outputs
 
 
+@pytest.mark.parametrize(
+    'told',
+    [
+        'slurmstepd: error: *** JOB 7 ON n1 CANCELLED AT 2026-11-23T18:00:00 DUE TO TIME LIMIT ***',
+        'mtp-engine: failure: output.parquet: No space left on device',
+    ],
+)
+def test_what_the_machine_did_is_no_mistake_of_the_user(parse, told):
+    code, _ = parse(MtpRelaxParser, 'mtp.relax', f'{told}\n')
+    assert code.status == 302
+    assert code.message == f'The job left no output.parquet: {told}'
+
+
 @pytest.mark.parametrize('name', ['output.parquet', 'candidates.parquet', 'report.json'])
 def test_a_file_is_missing(parse, batch, tmp_path, name):
     leave_relaxation(tmp_path, batch)

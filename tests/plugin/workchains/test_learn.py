@@ -48,6 +48,24 @@ def test_a_stage_learns_until_nothing_extrapolates(codes):
     assert np.all(relaxed.columns['grade'] < 2.1)
 
 
+def test_poisoned_structures_have_a_reason_and_cost_the_others_nothing(codes):
+    batch = prototypes().get_batch()
+    poison = batch.take([2, 3]).replaced(ids=np.array(['close', 'nan'], dtype=object))
+    positions = poison.positions.copy()
+    positions[1] = positions[0]
+    positions[2, 0] = np.nan
+    joined = StructureBatch.concatenate([batch, poison.replaced(positions=positions)])
+    poisoned = StructureSetData.from_batch(joined.take([4, 0, 1, 5, 2, 3]))
+    outputs, node = learn(codes, poisoned, shard_size=Int(3), max_iterations=0, max_initial=4)
+    assert node.is_finished_ok, node.exit_message
+    relaxed = outputs['structures'].get_batch()
+    status = dict(zip(relaxed.ids, relaxed.status, strict=True))
+    assert list(status) == ['close', 'cu', 'pt', 'nan', 'b2', 'b1']
+    assert (status['close'], status['nan']) == ('min_dist', 'not_finite')
+    assert np.isfinite(relaxed.energies[[1, 2, 4, 5]]).all()
+    assert np.isnan(relaxed.energies[[0, 3]]).all()
+
+
 def test_the_limit_of_iterations_leaves_a_reason(codes):
     outputs, node = learn(codes, prototypes(), max_iterations=0, max_initial=2)
     assert node.is_finished_ok, node.exit_message
