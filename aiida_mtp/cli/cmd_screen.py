@@ -47,6 +47,7 @@ def command() -> None:
     help='File with structures of your own: Parquet, extxyz, cfg, CIF, POSCAR.',
 )
 @click.option('--label', default='', help='A name for the screen.')
+@click.option('--again', is_flag=True, help='Though a screen of these inputs runs or is done.')
 @click.option('--dry-run', is_flag=True, help='Check everything, show the inputs, submit nothing.')
 def launch(
     elements: tuple[str, ...],
@@ -57,11 +58,13 @@ def launch(
     overrides: Path | None,
     structures: Path | None,
     label: str,
+    again: bool,  # noqa: FBT001
     dry_run: bool,  # noqa: FBT001
 ) -> None:
     """Launch a screen of ELEMENTS, such as: Al Ni Ti."""
     from aiida.engine import submit
 
+    from aiida_mtp.cli.screens import screen_with_inputs
     from aiida_mtp.data.structures import StructureSetData
     from aiida_mtp.workchains.backends import backend_of
     from aiida_mtp.workchains.protocols import protocol_inputs
@@ -92,6 +95,10 @@ def launch(
             )
         )
         return
+    known = None if again else screen_with_inputs(builder)
+    if known is not None:
+        state = 'is done' if known.is_terminated else 'is running'
+        raise InputError(f'screen {known.pk} of the same inputs {state}; --again launches another')
     screen = submit(builder)
     click.echo(f'screen {screen.pk} of {"-".join(elements)}, uuid {screen.uuid}')
     click.echo(f'see how it goes: aiida-mtp screen status {screen.pk}')
@@ -139,6 +146,61 @@ def status(screen: WorkChainNode | None) -> None:
 
     load()
     console().print(status_tree(screen or find_screen()))
+
+
+@command.command('pause')
+@SCREEN
+def pause(screen: WorkChainNode | None) -> None:
+    """Pause SCREEN (by default the newest that runs): it submits nothing more until resumed."""
+    from aiida_mtp.cli import control
+
+    node = _running(screen)
+    paused = control.pause(node)
+    click.echo(f'screen {node.pk} is paused, with all it called: {_processes(paused)}')
+    for job in control.running_jobs(control.living(node)):
+        click.echo(f'still runs, and waits for you when it is done: {control.name_of(job)}')
+    click.echo(f'let it go on: aiida-mtp screen resume {node.pk}')
+
+
+@command.command('resume')
+@SCREEN
+def resume(screen: WorkChainNode | None) -> None:
+    """Let SCREEN (by default the newest that runs) go on, and all it called that is paused."""
+    from aiida_mtp.cli import control
+
+    node = _running(screen)
+    resumed = control.resume(node)
+    if not resumed:
+        raise InputError(f'screen {node.pk} is not paused, nor is anything it called')
+    click.echo(f'screen {node.pk} goes on: {_processes(resumed)}')
+
+
+@command.command('kill')
+@SCREEN
+def kill(screen: WorkChainNode | None) -> None:
+    """Kill SCREEN (by default the newest that runs), all it called, and their jobs.
+
+    What was computed stays: launched again, the screen takes it from the cache, if that is on.
+    """
+    from aiida_mtp.cli import control
+
+    node = _running(screen)
+    jobs = control.running_jobs(control.living(node))
+    killed = control.kill(node)
+    click.echo(f'screen {node.pk} is killed, with all it called: {_processes(killed)}')
+    for job in [job for job in jobs if job.is_killed]:
+        click.echo(f'stopped: {control.name_of(job)}')
+
+
+def _running(screen: WorkChainNode | None) -> Any:
+    from aiida_mtp.cli.screens import find_screen
+
+    load()
+    return screen or find_screen(running=True)
+
+
+def _processes(processes: list[Any]) -> str:
+    return f'{len(processes)} process{"" if len(processes) == 1 else "es"}'
 
 
 @command.command('report')

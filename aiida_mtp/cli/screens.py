@@ -27,13 +27,15 @@ def all_screens() -> list[Any]:
     return found
 
 
-def find_screen(*, finished: bool = False) -> Any:
+def find_screen(*, finished: bool = False, running: bool = False) -> Any:
     """Return the newest screen.
 
     Parameters
     ----------
     finished
         The newest with a hull.
+    running
+        The newest that has not ended.
 
     Raises
     ------
@@ -41,8 +43,10 @@ def find_screen(*, finished: bool = False) -> Any:
         If there is none.
     """
     for screen in all_screens():
-        if screen.is_finished_ok or not finished:
+        if (screen.is_finished_ok or not finished) and not (running and screen.is_terminated):
             return screen
+    if running:
+        raise InputError('no screen runs in this profile; see aiida-mtp screen list')
     word = 'no screen with a hull' if finished else 'no screen'
     raise InputError(f'{word} in this profile yet; start one: aiida-mtp screen launch --help')
 

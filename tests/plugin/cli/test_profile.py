@@ -1,35 +1,11 @@
 """The profile of the quickstart, made for real where AiiDA has never been used."""
 
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-BIN = Path(sys.executable).parent
-
-
-def run(folder, *words):
-    """Run a command of this environment with a folder of AiiDA's own, from elsewhere."""
-    path = os.pathsep.join(x for x in os.environ['PATH'].split(os.pathsep) if Path(x) != BIN)
-    answer = subprocess.run(
-        words,
-        env={**os.environ, 'AIIDA_PATH': str(folder), 'PATH': path},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert answer.returncode == 0, answer.stderr
-    return answer.stdout
-
-
-def python(folder, code):
-    words = 'from aiida_mtp.cli.root import load\nfrom aiida_mtp.cli.profile import *\n'
-    return run(folder, sys.executable, '-W', 'error', '-c', words + code)
+from plugin.cli.own_aiida import BIN, python, run
 
 
 @pytest.fixture(scope='module')
