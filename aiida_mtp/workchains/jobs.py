@@ -10,12 +10,13 @@ from aiida.plugins import CalculationFactory
 
 from aiida_mtp.calculations.base import EngineCalculation
 from aiida_mtp.calculations.label_functions import take_unfinished
-from aiida_mtp.workchains.label import MAX_ATTEMPTS, WINDOW, failure, is_refused
-
-
-def validate_max_jobs(value: int, _: Any) -> str | None:
-    """Refuse to have no job at all."""
-    return None if value > 0 else f'max_jobs is {value}, it must be at least 1'
+from aiida_mtp.workchains.label import (
+    MAX_ATTEMPTS,
+    MAX_JOBS,
+    failure,
+    is_refused,
+    validate_max_jobs,
+)
 
 
 class EngineWorkChain(WorkChain):
@@ -44,7 +45,7 @@ class EngineWorkChain(WorkChain):
             'engine.max_jobs',
             valid_type=int,
             non_db=True,
-            default=WINDOW,
+            default=MAX_JOBS,
             validator=validate_max_jobs,
             help='Most jobs of one work chain that are in the queue at once.',
         )

@@ -22,7 +22,7 @@ from aiida_mtp.data.structures import StructureSetData
 from aiida_mtp.workchains.backends import DftBackend, Job, backend_names, load_backend
 from aiida_mtp.workchains.earlier import earlier_labels
 
-WINDOW = 50  # children submitted in one step: each blocks the daemon's worker 0.1–0.5 s
+MAX_JOBS = 50  # submitted in one step by default: each blocks the daemon's worker 0.1–0.5 s
 MAX_ATTEMPTS = 3  # how often in a row a job may end without having got anywhere
 
 
@@ -42,6 +42,11 @@ def validate_dft(dft: dict[str, Any], _: Any) -> str | None:
     except InputError as error:
         return f'dft.settings: {error}'
     return None
+
+
+def validate_max_jobs(value: int, _: Any) -> str | None:
+    """Refuse to have no job at all."""
+    return None if value > 0 else f'max_jobs is {value}, it must be at least 1'
 
 
 def failure(process: ProcessNode) -> str:
@@ -111,6 +116,14 @@ class MtpLabelWorkChain(WorkChain):
             non_db=True,
             default=dict,
             help='Options that take the place of these for structures of more atoms than the key.',
+        )
+        spec.input(
+            'dft.max_jobs',
+            valid_type=int,
+            non_db=True,
+            default=MAX_JOBS,
+            validator=validate_max_jobs,
+            help='Most jobs of one work chain that are in the queue at once.',
         )
         spec.outline(
             cls.setup,
@@ -182,7 +195,8 @@ class MtpLabelWorkChain(WorkChain):
 
     def run_jobs(self) -> ToContext[str, Any]:
         """Submit one window of jobs."""
-        self.ctx.window, self.ctx.queue = self.ctx.queue[:WINDOW], self.ctx.queue[WINDOW:]
+        limit = self.inputs.dft.max_jobs
+        self.ctx.window, self.ctx.queue = self.ctx.queue[:limit], self.ctx.queue[limit:]
         jobs = {}
         for index, (shard, state, _) in enumerate(self.ctx.window):
             builder: Any = self.backend.builder(self._job(shard, state))

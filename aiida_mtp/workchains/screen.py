@@ -154,13 +154,14 @@ class MtpScreenWorkChain(EngineWorkChain):
         inputs = protocol_inputs('screen', protocol, overrides, backend=backend)
         builder: Any = cls.get_builder()
         builder.elements = List(elements)
-        builder.engine = {'code': engine_code, 'options': inputs['engine']['options']}
+        builder.engine = {'code': engine_code, **inputs['engine']}
         builder.dft = {
             'code': dft_code,
             'backend': Str(backend),
             'settings': Dict(inputs['dft']['settings']),
             'options': inputs['dft']['options'],
             'options_above': inputs['dft']['options_above'],
+            'max_jobs': inputs['dft']['max_jobs'],
         }
         builder.dft.reuse = Bool(inputs['dft']['reuse'])
         if inputs['dft'].get('rows_per_job'):

@@ -182,6 +182,8 @@ def test_mistakes_are_told_in_one_line(launch, words, told):
         ('- fcc', 'must hold keys and values'),
         ('prototypez: {fcc: 3}', "override 'prototypez' unknown"),
         ('dft: {settings: {cutoff: -5.0}}', 'DFT setting cutoff=-5.0'),
+        ('engine: {max_jobs: 0}', 'max_jobs is 0, it must be at least 1'),
+        ('dft: {max_jobs: many}', 'max_jobs'),
     ],
 )
 def test_bad_overrides(launch, tmp_path, text, told):

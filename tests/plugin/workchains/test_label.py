@@ -43,9 +43,8 @@ def assert_label_of_emt(found, row, atoms):
 @pytest.mark.parametrize('rows_per_job', [2, 1])
 def test_one_that_fails_keeps_the_others(codes, rows_per_job):
     given = crystals()
-    outputs, node = label(
-        codes['mtp-dft'], structure_set(given), dft={'rows_per_job': Int(rows_per_job)}
-    )
+    dft = {'rows_per_job': Int(rows_per_job), 'max_jobs': 3}
+    outputs, node = label(codes['mtp-dft'], structure_set(given), dft=dft)
     assert node.is_finished_ok, node.exit_message
     found = outputs['structures'].get_batch()
     assert list(found.ids) == ['s0', 's1', 's2', 's3']
@@ -54,6 +53,11 @@ def test_one_that_fails_keeps_the_others(codes, rows_per_job):
     processes = set(found.columns['label_process']) - {''}
     jobs = [job for job in node.called if job.process_label == 'MtpDftCalculation']
     assert processes <= {job.uuid for job in jobs}
+    labels = sorted(
+        job.base.attributes.get('metadata_inputs')['metadata']['call_link_label'] for job in jobs
+    )
+    expected = {2: ['dft_0_0', 'dft_0_1'], 1: ['dft_0_0', 'dft_0_1', 'dft_0_2', 'dft_1_0']}
+    assert labels == expected[rows_per_job]  # three at once
     for row in (0, 2, 3):
         assert_label_of_emt(found, row, given[row])
 
