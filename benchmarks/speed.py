@@ -32,6 +32,7 @@ from speed_page import SECTIONS as PAGES
 from aiida_mtp.core._numba import use_threads
 from aiida_mtp.core.active.grade import build_active_set, evaluate_with_grades
 from aiida_mtp.core.active.maxvol import Volume, maximise_volume
+from aiida_mtp.core.engine.speed import CUTOFF, SPECIES, crystals
 from aiida_mtp.core.files import read_structures, write_structures
 from aiida_mtp.core.files.parquet import parquet_writer
 from aiida_mtp.core.neighbors import neighbor_list
@@ -41,7 +42,6 @@ from aiida_mtp.core.potential.model import MtpModel, initial_model
 from aiida_mtp.core.potential.workspace import LANES
 from aiida_mtp.core.relax.batch import relax
 from aiida_mtp.core.relax.settings import RelaxSettings
-from aiida_mtp.core.structures import StructureBatch
 from aiida_mtp.core.training.fit import train_new
 from aiida_mtp.core.training.gram import normal_equations
 from aiida_mtp.core.training.labels import training_data
@@ -53,27 +53,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from aiida_mtp.core._typing import Floats
+    from aiida_mtp.core.structures import StructureBatch
 
-SPECIES = ('Ni', 'Al', 'Cu')
-CUTOFF = 5.0
 LEVELS = (8, 16, 20, 24)
 GPA = 1 / 160.21766208  # eV/Å³
-
-
-def crystals(n: int, *, seed: int = 0) -> StructureBatch:
-    """Return rattled and sheared ternary cells of four to eight atoms."""
-    rng = np.random.default_rng(seed)
-    primitive = 1.8 * np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 0]])
-    types, positions, cells = [], [], []
-    for _ in range(n):
-        size = int(rng.integers(4, 9))
-        shear = np.eye(3) + rng.normal(scale=0.03, size=(3, 3))
-        sites = np.arange(size)[:, None] * primitive[2] + rng.normal(scale=0.1, size=(size, 3))
-        types.append(rng.integers(0, 3, size))
-        positions.append(sites @ shear)
-        cells.append(np.stack([primitive[0], primitive[1], size * primitive[2]]) @ shear)
-    ids = [f's{i}' for i in range(n)]
-    return StructureBatch.build(SPECIES, types, positions, np.array(cells), ids=ids)
 
 
 REPEATS = 15

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiida_mtp import __version__
+from aiida_mtp.cli.codes import ensure_code
 from aiida_mtp.core.errors import InputError
 
 if TYPE_CHECKING:
     from aiida.orm import AbstractCode, Computer
 
 PROFILE = 'aiida-mtp'
+LOCALHOST = 'localhost'
 CODES = {'mtp-engine': 'mtp.relax', 'mtp-dft': 'mtp.dft'}
 WORKERS = 1
 OPTIONS: dict[str, Any] = {
@@ -83,13 +85,13 @@ def ensure_computer() -> Computer:
     from aiida.orm import Computer, load_computer
 
     try:
-        return load_computer('localhost')
+        return load_computer(LOCALHOST)
     except NotExistent:
         profile = get_profile()
         scratch = Path(get_config().dirpath) / 'scratch' / (profile.name if profile else PROFILE)
         computer = Computer(
-            label='localhost',
-            hostname='localhost',
+            label=LOCALHOST,
+            hostname=LOCALHOST,
             description='This machine',
             transport_type='core.local',
             scheduler_type='core.direct',
@@ -109,29 +111,13 @@ def ensure_codes() -> dict[str, AbstractCode]:
     InputError
         If one is not installed beside this Python.
     """
-    from aiida.orm import InstalledCode, QueryBuilder
-
     computer = ensure_computer()
     codes: dict[str, AbstractCode] = {}
     for name, plugin in CODES.items():
         path = Path(sys.executable).parent / name
         if not path.is_file():
             raise InputError(f'{path} is not there; install the package: pip install aiida-mtp')
-        known = QueryBuilder().append(
-            InstalledCode, filters={'label': {'like': f'{name}%'}}, project='*'
-        )
-        same = [code for code in known.all(flat=True) if str(code.filepath_executable) == str(path)]
-        if same:
-            codes[name] = same[0]
-            continue
-        number = known.count()
-        codes[name] = InstalledCode(
-            label=name if not number else f'{name}-{number + 1}',
-            computer=computer,
-            filepath_executable=str(path),
-            default_calc_job_plugin=plugin,
-            prepend_text='export OMP_NUM_THREADS=1',
-        ).store()
+        codes[name] = ensure_code(computer, name, str(path), plugin)
     return codes
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     'quickstart': 'From nothing to a hull: a profile, a daemon, and a first screen.',
+    'setup': 'A computer and its codes, checked.',
     'screen': 'Launch screens, see how they stand, and report what they found.',
     'potential': 'List, show, export and import potentials.',
     'set': 'List, show, export and import sets of structures.',

@@ -35,6 +35,7 @@ VERBS = {
     'train': Verb('train a potential'),
     'select': Verb('choose the structures worth a DFT calculation'),
     'relax': Verb('relax structures with a potential'),
+    'speed': Verb('measure how fast potentials are on this machine'),
 }
 
 
