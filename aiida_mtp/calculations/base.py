@@ -40,6 +40,7 @@ class EngineCalculation(CalcJob):
         super().define(spec)
         options = spec.inputs['metadata']['options']
         options['resources'].default = lambda: {'num_machines': 1, 'num_mpiprocs_per_machine': 1}
+        options['resources'].required = False  # or other options alone, a queue, are refused
         options['withmpi'].default = False
         spec.exit_code(
             cls.BAD_INPUT,

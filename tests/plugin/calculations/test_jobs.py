@@ -122,3 +122,10 @@ def test_an_empty_set_is_refused(prepare, batch, potential):
     empty = StructureSetData.from_batch(batch.take([]))
     with pytest.raises(ValueError, match='the set of structures is empty'):
         prepare('mtp.relax', structures=empty, potential=potential)
+
+
+@pytest.mark.parametrize('kind', ['mtp.relax', 'mtp.dft'])
+def test_a_queue_alone_needs_no_resources(kind):
+    builder = CalculationFactory(kind).get_builder()
+    builder.metadata.options = {'queue_name': 'long'}
+    assert builder.metadata.options.queue_name == 'long'
