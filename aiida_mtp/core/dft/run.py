@@ -14,6 +14,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from aiida_mtp.core.structures import StructureBatch
 
 _WORKER = 'aiida_mtp.core.dft.worker'
+_ATTEMPTS = (
+    3  # what fails may fail by chance: a tenth of all runs at random is one structure of 1000
+)
 _ONE_THREAD = ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS')
 
 
@@ -61,7 +65,7 @@ def run(
     processes: int = 1,
     watch: Callable[[Finished], None] = lambda _: None,
 ) -> None:
-    """Compute what a folder of results does not hold yet; what has failed is tried anew.
+    """Compute what a folder of results does not hold yet; what fails is tried three times.
 
     Equal structures are computed once.
 
@@ -201,17 +205,25 @@ class _Pool:
     def work(
         self, jobs: list[dict[str, Any]], processes: int, watch: Callable[[Finished], None]
     ) -> None:
-        """Compute all jobs, started in this order."""
+        """Compute all jobs, started in this order; what fails is tried again after the others."""
         waiting = jobs[::-1]
+        attempts = Counter[str]()
         done = 0
         while done < len(jobs):
             while len(self._workers) < min(processes, len(jobs) - done):
                 self._start()
+            for worker in self._workers:
+                if waiting and worker.is_ready and worker.job is None:
+                    worker.start(waiting.pop())
             for worker, answer in self._answers():
                 job = worker.job
                 if job is not None:
                     found = self._outcome(worker, job, answer)
                     worker.job = None
+                    attempts[job['structure']] += 1
+                    if found['status'] == FAILED and attempts[job['structure']] < _ATTEMPTS:
+                        waiting.insert(0, job)
+                        continue
                     done += 1
                     watch(Finished(job['id'], **found, done=done, total=len(jobs)))
                 elif answer is not None:
@@ -220,8 +232,6 @@ class _Pool:
                     self._remove(worker)
                 else:
                     raise InputError(f'the calculator cannot be started: {worker.epitaph()}')
-                if waiting and worker in self._workers:
-                    worker.start(waiting.pop())
 
     def _answers(self) -> Iterator[tuple[_Worker, dict[str, Any] | None]]:
         """Wait for answers and yield them."""

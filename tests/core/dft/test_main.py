@@ -145,6 +145,24 @@ def test_failures_are_tried_again(files, misbehave, capsys):
     assert '12 done' in out
 
 
+@pytest.mark.parametrize('end', ['raise RuntimeError("bad luck")', 'os._exit(1)'])
+def test_bad_luck_costs_nothing(files, misbehave, capsys, tmp_path, end):
+    """Two of three runs of a structure fail; with one process more than it has at the end."""
+    tries = tmp_path / 'tries'
+    body = f"""if len(atoms) == 3:
+            with open({str(tries)!r} + str(sorted(atoms.numbers.tolist())), 'a') as file:
+                file.write('.')
+                n_tries = file.tell()
+            if n_tries < 3:
+                {end}"""
+    misbehave(body)
+    assert main(['static', *files, '--processes', '3']) == 0
+    out = capsys.readouterr().out
+    assert '12 structures: 12 done' in out
+    assert sorted(computed(out)) == sorted(f'alloy-{i}' for i in range(12))
+    assert {len(path.read_text()) > 2 for path in tmp_path.glob('tries*')} == {True}
+
+
 def started(command, files, results, *more):
     """Start a run and wait until some results are there."""
     process = subprocess.Popen(
