@@ -148,6 +148,17 @@ def leave_results(folder, batch, rows):
         result.write(folder / 'results', 'static')
 
 
+def test_half_an_output_file_of_dft_costs_nothing(parse, batch, tmp_path):
+    (tmp_path / 'results').mkdir()
+    leave_results(tmp_path, batch, [0, 1, 2])
+    write_structures(tmp_path / 'output.parquet', batch)
+    content = (tmp_path / 'output.parquet').read_bytes()
+    (tmp_path / 'output.parquet').write_bytes(content[: len(content) // 2])
+    code, outputs = parse(MtpDftParser, 'mtp.dft')
+    assert code is None
+    assert outputs['structures'].get_batch().energies.tolist() == [0.0, 1.0, 2.0]
+
+
 def test_what_a_stopped_dft_job_had_finished_is_kept(parse, batch, tmp_path):
     (tmp_path / 'results').mkdir()
     leave_results(tmp_path, batch, [1])
