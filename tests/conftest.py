@@ -30,6 +30,17 @@ def executables():
     return folder
 
 
+@pytest.fixture(scope='session')
+def cluster():
+    """The services of ``.ci/cluster.sh``; the test is skipped where they are not up."""
+    path = os.environ.get('AIIDA_MTP_TEST_CLUSTER')
+    if not path:
+        pytest.skip('no cluster; as root: export AIIDA_MTP_TEST_CLUSTER=$(.ci/cluster.sh up)')
+    from cluster import Cluster
+
+    return Cluster(path)
+
+
 @pytest.fixture
 def codes(aiida_profile_clean, aiida_localhost, executables):  # noqa: ARG001 - empty it
     """Return the codes of the engine and of the DFT runner."""
