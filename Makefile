@@ -10,7 +10,7 @@ override DFT := $(if $(findstring emt,$(DFT) $(ARGS)),emt,gpaw)
 
 MAKEFLAGS += --jobs=2 # GPAW and the kernels are compiled side by side
 
-.PHONY: quickstart test benchmark docs lint
+.PHONY: quickstart test benchmark faults docs lint
 quickstart: NEEDS := $(filter gpaw,$(DFT))
 quickstart: $(VENV)/.installed $(VENV)/.kernels $(if $(filter gpaw,$(DFT)),$(VENV)/.gpaw)
 	@$(BIN)/aiida-mtp quickstart --dft $(DFT) $(ARGS)
@@ -21,6 +21,11 @@ test: $(VENV)/.tools
 # Tables of speed and accuracy, into docs/benchmarks; needs the data of others, see benchmarks/
 benchmark: $(VENV)/.tools
 	$(BIN)/python benchmarks/speed.py $(ARGS)
+
+# What happens to a screen when things go wrong, into docs/benchmarks; as root, about an hour
+faults: $(VENV)/.tools
+	@trap '.ci/cluster.sh down' EXIT; \
+	    AIIDA_MTP_TEST_CLUSTER=$$(.ci/cluster.sh up) $(BIN)/python benchmarks/faults.py $(ARGS)
 
 # The pages, into docs/_build/html; the examples are run
 docs: $(VENV)/.tools

@@ -22,15 +22,12 @@ class Results:
     def __init__(self, name: str) -> None:
         FOLDER.mkdir(parents=True, exist_ok=True)
         self._path = FOLDER / f'{name}.json'
-        self.rows = self._read()
-
-    def _read(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self._path.read_text()) if self._path.exists() else {}
-        return found
+        self.rows: dict[str, Any] = (
+            json.loads(self._path.read_text()) if self._path.exists() else {}
+        )
 
     def keep(self, name: str, row: dict[str, Any]) -> None:
         """Keep a row, in place of an earlier one of this name."""
-        self.rows = self._read()  # another run may have kept rows of its own
         self.rows[name] = {**row, 'machine': machine(), 'commit': commit()}
         with atomic_path(self._path) as temporary:
             temporary.write_text(json.dumps(self.rows, indent=1, ensure_ascii=False) + '\n')

@@ -10,16 +10,16 @@ from aiida_mtp.workchains.screen import MtpScreenWorkChain
 NO_LEARNING = {'threshold_save': None, 'threshold_break': None}  # DFT is what takes time
 SETTINGS = {
     'pseudo_family': FAMILY,
-    'k_spacing': 0.5,
+    'k_spacing': 0.7,
     'smearing': 'gaussian',
-    'smearing_width': 0.3,
+    'smearing_width': 0.4,
     'fmax': 0.1,
     'smax': 0.02,
 }
 OVERRIDES = {
     'prototypes': {'fcc': 2, 'bcc': 2, 'hcp': 0, 'aflow': 0},
     'dft': {'settings': SETTINGS, 'options': {'withmpi': False}},
-    'stage_1': {'level': 4, 'max_initial': 8, 'perturb': {'max_atoms': 2}, 'relax': NO_LEARNING},
+    'stage_1': {'level': 4, 'max_initial': 10, 'perturb': {'max_atoms': 2}, 'relax': NO_LEARNING},
     'stage_2': {'level': 4, 'relax': NO_LEARNING, 'retain': {'k': 1.0, 'sigma': 0.02}},
 }
 
