@@ -39,7 +39,7 @@ def status_tree(screen: Any) -> Tree:
             skipped = screen.is_terminated
             tree.add(f'[dim]{title}: {"not needed" if skipped else "not yet"}[/dim]')
             continue
-        head = next(one for one in own if len(one.path) == 1)
+        head = [one for one in own if len(one.path) == 1][-1]  # the last attempt
         state = _state(is_done=head.is_done, is_running=head.is_running)
         branch = tree.add(f'{title} <{head.pk}>: {state}')
         for line in _details(head, own) + _retained(screen, part):

@@ -65,8 +65,7 @@ class EngineWorkChain(WorkChain):
         self.ctx.window, self.ctx.queue = self.ctx.queue[:limit], self.ctx.queue[limit:]
         jobs = {}
         for index, job in enumerate(self.ctx.window):
-            number = '' if job['number'] == 1 else f'_{job["number"]}'
-            metadata = {'options': engine.options, 'call_link_label': f'{job["label"]}{number}'}
+            metadata = {'options': engine.options, 'call_link_label': job['label']}
             process = CalculationFactory(job['process'])
             jobs[f'job_{index}'] = self.submit(
                 process, code=engine.code, metadata=metadata, **job['inputs']
@@ -87,11 +86,9 @@ class EngineWorkChain(WorkChain):
             self.ctx.queue = []
 
     def _queue(self, process: str, label: str, **inputs: Any) -> None:
-        """Put a job into the queue: entry point, label of the call, inputs but for the code."""
+        """Put a job into the queue: entry point, label of the call, inputs."""
         queue = self.ctx.setdefault('queue', [])
-        queue.append(
-            {'process': process, 'label': label, 'inputs': inputs, 'number': 1, 'attempt': 1}
-        )
+        queue.append({'process': process, 'label': label, 'inputs': inputs, 'attempt': 1})
 
     def _take_jobs(self) -> tuple[list[CalcJobNode], str]:
         """Return the jobs that ended since the last call, and why one was given up, if one was."""
@@ -106,7 +103,7 @@ class EngineWorkChain(WorkChain):
         self.report(f'{failure(node)} They go into another job')
         self.ctx.setdefault('done', []).append(node)
         inputs = {**job['inputs'], 'structures': rest}
-        self.ctx.queue.append({**job, 'inputs': inputs, 'number': job['number'] + 1, 'attempt': 1})
+        self.ctx.queue.append({**job, 'inputs': inputs, 'attempt': 1})
 
     def _queue_again(self, node: CalcJobNode, job: dict[str, Any]) -> None:
         """Submit a job again, unless that makes no sense."""
@@ -118,4 +115,4 @@ class EngineWorkChain(WorkChain):
             self.report(f'{self.ctx.reason}; given up')
             return
         self.report(f'{failure(node)}; submitted again, attempt {attempt + 1} of {MAX_ATTEMPTS}')
-        self.ctx.queue.append({**job, 'number': job['number'] + 1, 'attempt': attempt + 1})
+        self.ctx.queue.append({**job, 'attempt': attempt + 1})

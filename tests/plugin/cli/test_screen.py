@@ -81,6 +81,13 @@ def test_status_of_a_screen_that_runs(graph, invoke):
     assert 'Screen-2, the larger potential: not yet' in text
 
 
+def test_what_was_tried_again_counts_as_it_ended(graph, invoke):
+    failed = graph.job('prototypes', graph.screen, 'prototypes')
+    failed.set_exit_status(302)
+    job = graph.job('prototypes', graph.screen, 'prototypes')
+    assert f'prototypes <{job.pk}>: done' in invoke('screen', 'status').output
+
+
 def test_a_failed_screen_names_the_deepest_reason(graph, invoke):
     stage = graph.chain('MtpLearnWorkChain', 'stage_1', ended=False)
     job, _ = graph.label(stage, 'dft_0_0', ['Al'], ended=False)

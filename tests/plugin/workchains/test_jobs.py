@@ -143,8 +143,8 @@ def test_the_rest_of_a_job_whose_time_was_up_goes_into_another(relax):
     (iteration,) = found['report'].get_dict()['iterations']
     assert iteration['relax_0']['status']['unfinished'] == 2
     jobs = node.base.links.get_outgoing(link_type=LinkType.CALL_CALC).all()
-    labels = {link.link_label for link in jobs if link.link_label.startswith('relax')}
-    assert labels == {'relax_1_0', 'relax_1_0_2', 'relax_1_0_3', 'relax_1_1', 'relax_1_1_2'}
+    labels = Counter(link.link_label for link in jobs if link.link_label.startswith('relax'))
+    assert labels == {'relax_1_0': 3, 'relax_1_1': 2}
     ordered = sorted(relaxations(node), key=lambda job: job.pk)
     assert all(later.ctime > job.mtime for job, later in pairwise(ordered))  # max_jobs=1
 
