@@ -14,6 +14,10 @@ from aiida_mtp.core.structures import NEW
 if TYPE_CHECKING:
     from aiida_mtp.core.structures import StructureBatch
 
+# Status of structures that cannot be crystals: atoms in one place, coordinates that are no numbers.
+# One alone would fill an initial training set: its row is 10¹⁰ times as long as the others.
+MIN_DIST, NOT_FINITE = 'min_dist', 'not_finite'
+
 
 @dataclass(frozen=True)
 class PerturbationSettings(Settings):
@@ -64,6 +68,7 @@ def perturbed(
 ) -> StructureBatch:
     """Return copies of each structure at other volumes, strained and rattled.
 
+    Those that cannot be crystals, by their status, are left out.
     The id of copy ``c`` of ``x`` is ``x~c``; its origin is ``x``. The unchanged copy keeps its id.
 
     Parameters
@@ -75,7 +80,9 @@ def perturbed(
     seed
         Equal seeds give equal copies.
     """
-    small = structures.take(structures.n_atoms <= settings.max_atoms).without_labels()
+    is_sound = ~np.isin(structures.status, (MIN_DIST, NOT_FINITE))
+    is_small = structures.n_atoms <= settings.max_atoms
+    small = structures.take(is_sound & is_small).without_labels()
     n, copies = len(small), settings.copies
     rows = np.repeat(np.arange(n), copies)
     copy = np.tile(np.arange(copies), n)

@@ -20,6 +20,7 @@ from aiida_mtp.core.screening.library import (
     safe_name,
     unique_names,
 )
+from aiida_mtp.core.screening.perturbation import MIN_DIST, NOT_FINITE
 from aiida_mtp.core.structures import NEW, StructureBatch
 
 if TYPE_CHECKING:
@@ -28,12 +29,15 @@ if TYPE_CHECKING:
     from aiida_mtp.core._typing import Floats
     from aiida_mtp.core.screening.spec import PrototypeSpec
 
+OVERLAPPING = 0.4  # closest contact no crystal has, in units of touching spheres
+
 
 def make_prototypes(spec: PrototypeSpec, folder: str | os.PathLike[str] = '.') -> StructureBatch:
     """Return the candidates of a screen, each crystal once, at estimated volumes.
 
     First come the elements and derivative structures of fcc, bcc and hcp, then the decorations of
     the AFLOW library and of the user's prototypes, last the user's structures, whose volumes stay.
+    Those that cannot be crystals have a status that says why: nothing should learn from them.
 
     Parameters
     ----------
@@ -66,7 +70,7 @@ def make_prototypes(spec: PrototypeSpec, folder: str | os.PathLike[str] = '.') -
     generated = _at_volumes(generated, volumes)
     if spec.closest:
         generated = generated.take(closest_contacts(generated, volumes) >= spec.closest)
-    own = [_own_structures(folder / name, spec) for name in spec.structures]
+    own = [_judged(_own_structures(folder / name, spec), volumes) for name in spec.structures]
     candidates = StructureBatch.concatenate([generated, *own])
     return _in_cell(candidates.replaced(ids=strings(unique_names(candidates.ids.tolist()))))
 
@@ -128,6 +132,23 @@ def _own_structures(path: Path, spec: PrototypeSpec) -> StructureBatch:
         status=strings([NEW] * len(batch)),
         columns={},
     )
+
+
+def _judged(batch: StructureBatch, volumes: Floats) -> StructureBatch:
+    """Return structures with a status for those that cannot be crystals."""
+    is_finite = np.array(
+        [
+            bool(
+                np.isfinite(batch.positions[batch.atoms_of(row)]).all() and np.isfinite(cell).all()
+            )
+            for row, cell in enumerate(batch.cells)
+        ]
+    )
+    status = batch.status.copy()
+    status[~is_finite] = NOT_FINITE
+    contacts = closest_contacts(batch.take(is_finite), volumes)
+    status[np.flatnonzero(is_finite)[contacts < OVERLAPPING]] = MIN_DIST
+    return batch.replaced(status=status)
 
 
 def _read(path: Path) -> StructureBatch:

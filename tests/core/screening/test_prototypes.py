@@ -10,6 +10,7 @@ from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.screening.fingerprints import fingerprints
 from aiida_mtp.core.screening.lattices import derivative_structures
 from aiida_mtp.core.screening.library import aflow_prototypes, decorated, prototypes_of
+from aiida_mtp.core.screening.perturbation import PerturbationSettings, perturbed
 from aiida_mtp.core.screening.prototypes import make_prototypes
 from aiida_mtp.core.screening.spec import PrototypeSpec
 from aiida_mtp.core.structures import StructureBatch
@@ -223,6 +224,21 @@ def test_prototypes_of_the_user(tmp_path):
     batch = candidates(tmp_path, elements=['Al', 'Ni'], prototypes=['salt.cif'])
     assert batch.ids[-2].startswith('salt-ClNa:')
     assert batch.volumes[-1] < 2 * 16.7  # no salt
+
+
+def test_what_cannot_be_a_crystal_is_marked_and_teaches_nothing(tmp_path):
+    """One of them among the initial candidates would crowd out all others."""
+    overlapping, collapsed = (bulk('NiAl', 'cesiumchloride', a=a) for a in (2.9, 0.3))
+    overlapping.positions[1] = overlapping.positions[0]
+    strange = bulk('NiAl', 'rocksalt', a=5.0)
+    strange.positions[1, 2] = np.nan
+    dense = bulk('NiAl', 'cesiumchloride', a=2.3)
+    write(tmp_path / 'own.extxyz', [overlapping, dense, collapsed, strange])
+    batch = candidates(tmp_path, elements=['Al', 'Ni'], structures=['own.extxyz'])
+    assert batch.status[-4:].tolist() == ['min_dist', 'new', 'min_dist', 'not_finite']
+    assert set(batch.status[:-4]) == {'new'}
+    learnt_from = set(perturbed(batch, PerturbationSettings(), seed=0).origins)
+    assert learnt_from == set(batch.ids[batch.status == 'new'])
 
 
 def test_structures_of_other_elements_are_refused(tmp_path):
