@@ -189,6 +189,10 @@ start() {
         mkdir -p "$C/slurm/slurmctld"
         slurmctld
         wait_for slurmctld scontrol ping
+        pid_of cn1 >/dev/null || return 0
+        # a job younger than the state it had saved is unknown to it, and the node of the job is drained
+        wait_for 'the nodes' eval "! sinfo -h -o %t | grep -q unk"
+        scontrol update nodename=cn[1-3] state=resume 2>/dev/null || true # refused where nothing is drained
         ;;
     cn*)
         mkdir -p "$C/slurm/$1"
