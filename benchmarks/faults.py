@@ -3,6 +3,9 @@
 `make faults` brings up the cluster of `.ci/cluster.sh` and takes it down. Every fault has a new
 database, so that nothing is taken from the cache of another; a hull counts as equal if it has the
 same phases, and their energies differ by less than 1 meV/atom from those of an undisturbed screen.
+It has recovered when the next job has succeeded. What died is started again after three seconds,
+unless told otherwise; a node stays away. DFT is repeated if a structure is computed to the end
+twice with the same settings, counted from the files the jobs leave where they run.
 """
 
 from __future__ import annotations
