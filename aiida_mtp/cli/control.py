@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from aiida_mtp.cli.process_tree import called_by
+from aiida_mtp.cli.remote import Remote
 from aiida_mtp.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from aiida.orm import CalcJobNode, ProcessNode, WorkChainNode
 
 PATIENCE = 180.0  # s: how long all of it may take
-TIMEOUT = 45.0  # s: how long a process may take to answer; a connection may have to wait for 30
+TIMEOUT = 20.0  # s: how long a process may take to answer
 INTERVAL = 0.5  # s
 
 
@@ -63,9 +64,10 @@ def kill(screen: WorkChainNode) -> list[ProcessNode]:
     from aiida.engine.processes.control import kill_processes
 
     def kill_from_above(processes: list[ProcessNode], timeout: float) -> None:
-        # a killed caller kills what it called; were that killed first, it would be tried again
-        is_first = processes[0].pk == screen.pk
-        kill_processes(processes[:1] if is_first else processes, timeout=timeout)
+        # A killed caller kills what it called; were that killed first, it would be tried again.
+        # What is left cannot cancel its job, if only because that has just ended: we do it below.
+        is_left = processes[0].pk != screen.pk
+        kill_processes(processes if is_left else processes[:1], force=is_left, timeout=timeout)
 
     _refuse_ended(screen, 'killed')
     killed = _tell(screen, kill_from_above, lambda _: True, 'end')
@@ -105,7 +107,7 @@ def living(screen: WorkChainNode) -> list[ProcessNode]:
 def _refuse_ended(screen: WorkChainNode, done: str) -> None:
     from aiida.engine.daemon.client import get_daemon_client
 
-    if screen.is_terminated:
+    if not living(screen):
         state = screen.process_state.value if screen.process_state else 'unknown'
         how = 'its hull is found' if screen.is_finished_ok else state
         raise InputError(f'screen {screen.pk} cannot be {done}, it has ended: {how}')
@@ -140,11 +142,18 @@ def _tell(
 
 
 def _cancel(job: CalcJobNode) -> None:
-    """Cancel a job that its killed process did not: it was being submitted at that moment."""
+    """Cancel a job, if it has not ended, that its killed process did not cancel."""
     from aiida.engine.daemon.execmanager import kill_calculation
+    from aiida.schedulers.datastructures import JobState
 
-    with job.get_authinfo().get_transport() as transport:
-        kill_calculation(job, transport)
+    computer: Any = job.computer
+    name = job.get_job_id()
+    with Remote.connect(computer) as remote:
+        scheduler = computer.get_scheduler()
+        scheduler.set_transport(remote.transport)
+        known = scheduler.get_jobs(jobs=[name], as_dict=True).get(name)
+        if known is not None and known.job_state != JobState.DONE:
+            kill_calculation(job, remote.transport)
 
 
 @contextmanager
