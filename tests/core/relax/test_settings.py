@@ -59,4 +59,5 @@ def test_reasons_are_the_status_words():
         'volume',
         'not_finite',
         'unknown_species',
+        'unfinished',
     ]
