@@ -1,5 +1,6 @@
 """Fixtures of every test."""
 
+import fcntl
 import os
 import sys
 from pathlib import Path
@@ -30,15 +31,17 @@ def executables():
     return folder
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture
 def cluster():
-    """The services of ``.ci/cluster.sh``; the test is skipped where they are not up."""
+    """The services of ``.ci/cluster.sh``, for one test at a time; skips where they are not up."""
     path = os.environ.get('AIIDA_MTP_TEST_CLUSTER')
     if not path:
         pytest.skip('no cluster; as root: export AIIDA_MTP_TEST_CLUSTER=$(.ci/cluster.sh up)')
     from cluster import Cluster
 
-    return Cluster(path)
+    with Path(path).open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield Cluster(path)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from aiida_mtp.workchains.screen import MtpScreenWorkChain
 NO_LEARNING = {'threshold_save': None, 'threshold_break': None}  # DFT is what takes time
 SETTINGS = {
     'pseudo_family': FAMILY,
-    'k_spacing': 0.7,
+    'k_spacing': 0.5,  # coarser, and the formation energy of AlNi is 0.2 eV off
     'smearing': 'gaussian',
     'smearing_width': 0.4,
     'fmax': 0.1,
@@ -37,7 +37,7 @@ def test_al_ni(codes, aiida_localhost):
     assert screen.is_finished_ok, screen.exit_message
     phases = {phase['formula']: phase for phase in screen.outputs.stable['phases']}
     assert phases.keys() >= {'Al', 'Ni', 'AlNi'}
-    assert -0.80 < phases['AlNi']['formation_energy'] < -0.58  # eV/atom; PBE −0.67, coarse here
+    assert -0.70 < phases['AlNi']['formation_energy'] < -0.55  # eV/atom; with dense k points -0.66
     chain = trace(screen, 'AlNi')
     assert chain.final.process.process_label == 'PwCalculation'
     for learnt in chain.stages:
