@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from aiida_mtp.core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Self
+
+
+class Range(NamedTuple):
+    """What a number must lie in, both ends included, and how a message says so."""
+
+    low: float
+    high: float
+    requirement: str
 
 
 @dataclass(frozen=True)
@@ -45,11 +53,38 @@ class Settings:
         """Return the settings by name, defaults included."""
         return asdict(self)
 
-    def check_number(self, name: str, *, is_integer: bool, is_optional: bool = False) -> None:
-        """Refuse a setting that is no number; an optional one may be absent."""
+    def check_types(self) -> None:
+        """Refuse what is not of the type its field is annotated with."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            kind, *others = str(field.type).split(' | ')
+            if value is None and 'None' in others:
+                continue
+            if kind in {'int', 'float'}:
+                check_number(self.name_of(field.name), value, is_integer=kind == 'int')
+            elif kind == 'bool' and not isinstance(value, bool):
+                raise InputError(f'{self.name_of(field.name)}={value!r}: true or false?')
+            elif kind == 'str' and not isinstance(value, str):
+                raise InputError(f'{self.name_of(field.name)}={value!r}: not a name')
+            elif kind.startswith('Mapping') and not hasattr(value, 'keys'):
+                raise InputError(f'{self.name_of(field.name)}={value!r}: not a mapping')
+
+    def check_choice(self, name: str, known: Iterable[str]) -> None:
+        """Refuse a word that is none of these."""
         value = getattr(self, name)
-        if not (value is None and is_optional):
-            check_number(f'{self.kind} setting {name}', value, is_integer=is_integer)
+        if value not in known:
+            raise InputError(f'{self.name_of(name)}={value!r}: one of {", ".join(known)}')
+
+    def check_ranges(self, ranges: Mapping[str, Range]) -> None:
+        """Refuse numbers that are out of range; those that are absent are not."""
+        for name, (low, high, requirement) in ranges.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise InputError(f'{self.name_of(name)}={value}: it must be {requirement}')
+
+    def name_of(self, name: str) -> str:
+        """Return how messages call a setting."""
+        return f'{self.kind} setting {name}'
 
 
 def check_number(name: str, value: object, *, is_integer: bool) -> None:

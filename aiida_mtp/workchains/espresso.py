@@ -5,52 +5,42 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from aiida.common.exceptions import MissingEntryPointError
-from aiida.orm import Bool, CalcJobNode, Dict, Float, Group, Int, List, QueryBuilder, Str
+from aiida.orm import Bool, Dict, Float, Group, Int, List, QueryBuilder, Str
 from aiida.plugins import WorkflowFactory
 from ase.units import Rydberg
 
-from aiida_mtp.calculations.code_functions import (
-    failed_labels,
-    kind_tags,
-    ordered_structure_with_kinds,
-)
+from aiida_mtp.calculations.code_functions import kind_tags, ordered_structure_with_kinds
 from aiida_mtp.calculations.espresso_functions import labels_of_espresso
 from aiida_mtp.core.dft.espresso_settings import EspressoSettings
-from aiida_mtp.core.dft.magnetism import starting_moments
 from aiida_mtp.core.errors import InputError
-from aiida_mtp.workchains.backends import DftBackend, Job
+from aiida_mtp.workchains.plugin_backend import RESOURCES, PluginBackend, moments_by_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aiida.engine import ProcessBuilder
-    from aiida.orm import ProcessNode
+    from aiida.orm import CalcJobNode, ProcessNode
     from ase import Atoms
 
     from aiida_mtp.data.structures import StructureSetData
+    from aiida_mtp.workchains.backends import Job
 
-RESOURCES = {'resources': {'num_machines': 1, 'num_mpiprocs_per_machine': 1}}
 FAMILIES = 'pseudo.family'  # how the types of groups begin in which aiida-pseudo keeps them
 NEEDED = ('output_parameters', 'output_trajectory')
 
 
-class EspressoBackend(DftBackend):
+class EspressoBackend(PluginBackend):
     """One structure from one magnetic state per work chain of aiida-quantumespresso."""
 
     code_plugins = ('quantumespresso.pw',)
-    rows_per_job = 1
-
-    def magnetic_states(self, structures: StructureSetData, settings: dict[str, Any]) -> list[str]:
-        """Return those the settings ask for."""
-        atoms = structures.get_batch().to_ase(0)
-        return list(_moments(EspressoSettings.from_mapping(settings), atoms))
+    settings_class = EspressoSettings
 
     def builder(self, job: Job) -> ProcessBuilder:
         """Return the work chain for the one structure of a job."""
         settings = EspressoSettings.from_mapping(job.dft['settings'].get_dict())
         batch = job.structures.get_batch()
         atoms = batch.to_ase(0)[batch.types.argsort(kind='stable')]
-        moments = _moments(settings, atoms)[job.state]
+        moments = moments_by_state(settings, atoms)[job.state]
         structure = ordered_structure_with_kinds(job.structures, List(moments))
         family = _family(settings)
         pseudos = family.get_pseudos(structure=structure)
@@ -77,28 +67,29 @@ class EspressoBackend(DftBackend):
         single.pw.metadata.options = RESOURCES | job.options
         return builder
 
-    def labels(self, process: ProcessNode, job: Job) -> StructureSetData | None:
-        """Return the label, or the reason why there is none; None to try again."""
-        if not process.is_finished or _was_cut_short(process):
-            return None
-        found: StructureSetData
-        if process.is_finished_ok and all(name in process.outputs for name in NEEDED):
-            outputs = process.outputs
-            settings = EspressoSettings.from_mapping(job.dft['settings'].get_dict())
-            what = Dict(_what_counts(settings, job.structures.species))
-            given = {'relaxed': outputs.output_structure} if job.task == 'relax' else {}
-            found = labels_of_espresso(
-                job.structures,
-                outputs.output_parameters,
-                outputs.output_trajectory,
-                what,
-                Str(job.state),
-                **given,
-            )
-        else:
-            reason = process.exit_message or 'it ended without energy, forces and stress'
-            reason = f'{process.process_label}: {reason}'
-            found = failed_labels(job.structures, Str(reason), Str(job.state))
+    @staticmethod
+    def was_cut_short(run: CalcJobNode) -> bool:
+        """Tell whether pw.x did not come to the end of its output."""
+        return 'output_parameters' not in run.outputs
+
+    @staticmethod
+    def is_complete(process: ProcessNode) -> bool:
+        """Tell whether energy, forces and stress were found in the files."""
+        return all(name in process.outputs for name in NEEDED)
+
+    def label(self, process: ProcessNode, job: Job) -> StructureSetData:
+        """Return what a complete process found."""
+        outputs = process.outputs
+        settings = EspressoSettings.from_mapping(job.dft['settings'].get_dict())
+        given = {'relaxed': outputs.output_structure} if job.task == 'relax' else {}
+        found: StructureSetData = labels_of_espresso(
+            job.structures,
+            outputs.output_parameters,
+            outputs.output_trajectory,
+            Dict(_what_counts(settings, job.structures.species)),
+            Str(job.state),
+            **given,
+        )
         return found
 
     @staticmethod
@@ -121,16 +112,6 @@ def _work_chain(name: str) -> Any:
         raise InputError(
             "Quantum ESPRESSO needs its plugin of AiiDA: pip install 'aiida-mtp[espresso]'"
         ) from None
-
-
-def _was_cut_short(process: ProcessNode) -> bool:
-    """Tell whether the last run was stopped: that says nothing of the structure."""
-    runs = [node for node in process.called_descendants if isinstance(node, CalcJobNode)]
-    return not runs or 'output_parameters' not in max(runs, key=lambda run: run.ctime).outputs
-
-
-def _moments(settings: EspressoSettings, atoms: Atoms) -> dict[str, list[float]]:
-    return starting_moments(settings.spin, atoms, settings.initial_moments)
 
 
 def _magnetization(

@@ -6,24 +6,23 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from aiida.orm import CalcJobNode, Dict, Str
+from aiida.orm import Dict, Str
 from aiida.plugins import CalculationFactory, DataFactory, WorkflowFactory
 
-from aiida_mtp.calculations.code_functions import failed_labels, ordered_structure
+from aiida_mtp.calculations.code_functions import ordered_structure
 from aiida_mtp.calculations.vasp_functions import labels_of_vasp
-from aiida_mtp.core.dft.magnetism import starting_moments
 from aiida_mtp.core.dft.vasp_settings import CUTOFF_FACTOR, MAGNETISM, VaspSettings
 from aiida_mtp.core.errors import InputError
-from aiida_mtp.workchains.backends import DftBackend, Job
+from aiida_mtp.workchains.plugin_backend import RESOURCES, PluginBackend, moments_by_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aiida.engine import ProcessBuilder
-    from aiida.orm import ProcessNode
-    from ase import Atoms
+    from aiida.orm import CalcJobNode, ProcessNode
 
     from aiida_mtp.data.structures import StructureSetData
+    from aiida_mtp.workchains.backends import Job
 
 VaspCalculation: Any = CalculationFactory('vasp.vasp')
 VaspWorkChain: Any = WorkflowFactory('vasp.v2.vasp')
@@ -32,26 +31,20 @@ PotcarData: Any = DataFactory('vasp.potcar')
 
 # What a run must have told: without this a file that is cut counts as a success.
 QUANTITIES = ['run_status', 'run_stats', 'total_energies', 'forces', 'stress']
-RESOURCES = {'resources': {'num_machines': 1, 'num_mpiprocs_per_machine': 1}}
 STILL = 1e-3  # relative change of the cell, and Å, below which a restart has moved nothing
 
 
-class VaspBackend(DftBackend):
+class VaspBackend(PluginBackend):
     """One structure from one magnetic state per work chain of aiida-vasp."""
 
     code_plugins = ('vasp.vasp', 'vasp.v2.vasp')
-    rows_per_job = 1
-
-    def magnetic_states(self, structures: StructureSetData, settings: dict[str, Any]) -> list[str]:
-        """Return those the settings ask for."""
-        atoms = structures.get_batch().to_ase(0)
-        return list(_moments(VaspSettings.from_mapping(settings), atoms))
+    settings_class = VaspSettings
 
     def builder(self, job: Job) -> ProcessBuilder:
         """Return the work chain for the one structure of a job."""
         settings = VaspSettings.from_mapping(job.dft['settings'].get_dict())
         structure = ordered_structure(job.structures)
-        moments = _moments(settings, structure.get_ase())[job.state]
+        moments = moments_by_state(settings, structure.get_ase())[job.state]
         if job.task == 'static':
             builder: Any = VaspWorkChain.get_builder()
             single = builder
@@ -71,22 +64,29 @@ class VaspBackend(DftBackend):
         single.calc.metadata.options = RESOURCES | job.options
         return builder
 
-    def labels(self, process: ProcessNode, job: Job) -> StructureSetData | None:
-        """Return the label, or the reason why there is none; None to try again."""
-        if not process.is_finished or _was_cut_short(process):
-            return None
-        found: StructureSetData
-        if process.is_finished_ok and _is_complete(process):
-            relaxed = process.outputs.relax.structure if 'relax' in process.outputs else None
-            given = {} if relaxed is None else {'relaxed': relaxed}
-            settings = VaspSettings.from_mapping(job.dft['settings'].get_dict())
-            what = Dict({**_what_counts(process), **settings.magnetism()})
-            state = Str(job.state)
-            found = labels_of_vasp(job.structures, process.outputs.misc, what, state, **given)
-        else:
-            reason = process.exit_message or 'it ended without energy, forces and stress'
-            reason = f'{process.process_label}: {reason}'
-            found = failed_labels(job.structures, Str(reason), Str(job.state))
+    @staticmethod
+    def was_cut_short(run: CalcJobNode) -> bool:
+        """Tell whether VASP did not come to the end of its output."""
+        stopped = VaspCalculation.exit_codes.ERROR_DID_NOT_FINISH.status
+        return 'misc' not in run.outputs or run.exit_status == stopped
+
+    @staticmethod
+    def is_complete(process: ProcessNode) -> bool:
+        """Tell whether energy, forces and stress were found in the files."""
+        found = process.outputs.misc.get_dict() if 'misc' in process.outputs else {}
+        energies = found.get('total_energies') or {}
+        return 'energy_extrapolated' in energies and bool(
+            found.get('forces') and found.get('stress')
+        )
+
+    def label(self, process: ProcessNode, job: Job) -> StructureSetData:
+        """Return what a complete process found."""
+        given = {'relaxed': process.outputs.relax.structure} if 'relax' in process.outputs else {}
+        settings = VaspSettings.from_mapping(job.dft['settings'].get_dict())
+        what = Dict({**_what_counts(process), **settings.magnetism()})
+        found: StructureSetData = labels_of_vasp(
+            job.structures, process.outputs.misc, what, Str(job.state), **given
+        )
         return found
 
     @staticmethod
@@ -95,26 +95,9 @@ class VaspBackend(DftBackend):
         _family(VaspSettings.from_mapping(settings))
 
 
-def _was_cut_short(process: ProcessNode) -> bool:
-    """Tell whether the last run of VASP was stopped: that says nothing of the structure."""
-    runs = [node for node in process.called_descendants if isinstance(node, CalcJobNode)]
-    if not runs:
-        return True
-    last = max(runs, key=lambda run: run.ctime)
-    stopped = VaspCalculation.exit_codes.ERROR_DID_NOT_FINISH.status
-    return 'misc' not in last.outputs or last.exit_status == stopped
-
-
 def _parser_settings(*, has_spin: bool) -> dict[str, list[str]]:
     moments = ['site_magnetization'] if has_spin else []
     return {'required_quantity': QUANTITIES, 'include_quantity': QUANTITIES + moments}
-
-
-def _is_complete(process: ProcessNode) -> bool:
-    """Tell whether all that is needed was found in the files."""
-    found = process.outputs.misc.get_dict() if 'misc' in process.outputs else {}
-    energies = found.get('total_energies') or {}
-    return 'energy_extrapolated' in energies and bool(found.get('forces') and found.get('stress'))
 
 
 def _what_counts(process: ProcessNode) -> dict[str, Any]:
@@ -146,10 +129,6 @@ def _relax_settings(settings: VaspSettings) -> dict[str, Any]:
         'convergence_shape_lengths': STILL,
         'convergence_shape_angles': STILL,
     }
-
-
-def _moments(settings: VaspSettings, atoms: Atoms) -> dict[str, list[float]]:
-    return starting_moments(settings.spin, atoms, settings.initial_moments)
 
 
 def _name(settings: VaspSettings, kind: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiida_mtp.core.dft.magnetism import MOMENTS, SPINS
 from aiida_mtp.core.errors import InputError
-from aiida_mtp.core.settings import Settings, check_number
+from aiida_mtp.core.settings import Range, Settings, check_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,14 +98,14 @@ class DftSettings(Settings):
 
     def __post_init__(self) -> None:
         """Fill in the defaults of the calculator; refuse values that make no sense."""
-        for name in ('calculator', 'spin'):
-            if not isinstance(getattr(self, name), str):
-                raise InputError(f'DFT setting {name}={getattr(self, name)!r}: not a name')
+        self.check_types()
         for name, value in _DEFAULTS.get(self.calculator, {}).items():
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
         self._check_names()
-        self._check_numbers()
+        for name, moment in self.initial_moments.items():
+            check_number(f'DFT setting initial_moments of {name}', moment, is_integer=False)
+        self.check_ranges(_RANGES)
 
     def _check_names(self) -> None:
         """Check what is no number."""
@@ -119,30 +119,15 @@ class DftSettings(Settings):
                     f'DFT setting {given[0]}: calculator {self.calculator!r} does not know it; '
                     'what it does know goes into `parameters`'
                 )
-        for name, known in (('spin', SPINS), ('smearing', (*SMEARINGS, None))):
-            if getattr(self, name) not in known:
-                names = ', '.join(x for x in known if x)
-                raise InputError(f'DFT setting {name}={getattr(self, name)!r}: one of {names}')
+        self.check_choice('spin', SPINS)
+        if self.smearing is not None:
+            self.check_choice('smearing', SMEARINGS)
         for name in ('parameters', 'initial_moments'):
-            value = getattr(self, name)
             try:
-                is_mapping = hasattr(value, 'keys') and bool(json.dumps(dict(value)))
+                json.dumps(dict(getattr(self, name)))
             except TypeError:
-                is_mapping = False
-            if not is_mapping:
-                raise InputError(f'DFT setting {name}={value!r}: not a mapping of plain values')
-
-    def _check_numbers(self) -> None:
-        """Check the numbers."""
-        for name, moment in self.initial_moments.items():
-            check_number(f'DFT setting initial_moments of {name}', moment, is_integer=False)
-        for name, (low, high, requirement) in _RANGES.items():
-            value = getattr(self, name)
-            if value is None and name in _OPTIONAL:
-                continue
-            self.check_number(name, is_integer=name in _INTEGERS)
-            if not low <= value <= high:
-                raise InputError(f'DFT setting {name}={value}: it must be {requirement}')
+                told = f'{self.name_of(name)}={getattr(self, name)!r}'
+                raise InputError(f'{told}: not a mapping of plain values') from None
 
     @property
     def version(self) -> str:
@@ -167,20 +152,18 @@ class DftSettings(Settings):
 
 
 _RELAXATION = ('fmax', 'smax', 'restarts', 'max_steps', 'symmetry_tolerance')
-_INTEGERS = ('smallest_mesh', 'restarts', 'max_steps')
-_OPTIONAL = ('cutoff', 'k_spacing', 'smearing_width')
 _TINY = 1e-12
 _RANGES = {
-    'cutoff': (50.0, 5000.0, 'between 50 and 5000 eV'),
-    'k_spacing': (0.01, 10.0, 'between 0.01 and 10 Å⁻¹'),
-    'smallest_mesh': (1, 100, 'between 1 and 100'),
-    'smearing_width': (_TINY, 5.0, 'positive and at most 5 eV'),
-    'spin_fraction': (0.0, 1.0, 'between 0 and 1'),
-    'fmax': (_TINY, math.inf, 'positive'),
-    'smax': (_TINY, math.inf, 'positive'),
-    'restarts': (0, math.inf, 'not negative'),
-    'max_steps': (1, math.inf, 'at least 1'),
-    'symmetry_tolerance': (0.0, 0.5, 'between 0 and 0.5 Å'),
+    'cutoff': Range(50.0, 5000.0, 'between 50 and 5000 eV'),
+    'k_spacing': Range(0.01, 10.0, 'between 0.01 and 10 Å⁻¹'),
+    'smallest_mesh': Range(1, 100, 'between 1 and 100'),
+    'smearing_width': Range(_TINY, 5.0, 'positive and at most 5 eV'),
+    'spin_fraction': Range(0.0, 1.0, 'between 0 and 1'),
+    'fmax': Range(_TINY, math.inf, 'positive'),
+    'smax': Range(_TINY, math.inf, 'positive'),
+    'restarts': Range(0, math.inf, 'not negative'),
+    'max_steps': Range(1, math.inf, 'at least 1'),
+    'symmetry_tolerance': Range(0.0, 0.5, 'between 0 and 0.5 Å'),
 }
 
 

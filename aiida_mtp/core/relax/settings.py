@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -76,11 +76,7 @@ class RelaxSettings(Settings):
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense."""
-        if not isinstance(self.scan_volume, bool):
-            raise InputError(f'relaxation setting scan_volume={self.scan_volume!r}: true or false?')
-        for name in _NUMBERS:
-            is_optional = name == 'min_dist'
-            self.check_number(name, is_integer=name in _INTEGERS, is_optional=is_optional)
+        self.check_types()
         for name, (is_valid, requirement) in {
             'fmax': (self.fmax > 0, 'positive'),
             'smax': (self.smax > 0, 'positive'),
@@ -100,7 +96,7 @@ class RelaxSettings(Settings):
         }.items():
             if not is_valid:
                 value = getattr(self, name)
-                raise InputError(f'relaxation setting {name}={value}: it must be {requirement}')
+                raise InputError(f'{self.name_of(name)}={value}: it must be {requirement}')
 
     @classmethod
     def parsed(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -110,5 +106,3 @@ class RelaxSettings(Settings):
 
 
 _THRESHOLDS = ('threshold_save', 'threshold_break')
-_INTEGERS = ('max_steps', 'scan_points')
-_NUMBERS = tuple(f.name for f in fields(RelaxSettings) if f.name != 'scan_volume')

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import ClassVar
 
 from aiida_mtp.core.errors import InputError
@@ -91,9 +91,7 @@ class TrainingSettings(Settings):
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense."""
-        for name in _NUMBERS:
-            is_optional = name in _OPTIONAL
-            self.check_number(name, is_integer=name in _INTEGERS, is_optional=is_optional)
+        self.check_types()
         for name, (is_valid, requirement) in {
             'energy_weight': (self.energy_weight > 0, 'positive'),
             'force_weight': (self.force_weight >= 0, 'not negative'),
@@ -120,12 +118,7 @@ class TrainingSettings(Settings):
         }.items():
             if not is_valid:
                 value = getattr(self, name)
-                raise InputError(f'training setting {name}={value!r}: it must be {requirement}')
-
-
-_OPTIONAL = ('force_limit', 'stress_limit', 'outlier_limit', 'energy_window')
-_NUMBERS = tuple(f.name for f in fields(TrainingSettings) if not f.type.startswith('str'))
-_INTEGERS = tuple(f.name for f in fields(TrainingSettings) if f.type == 'int')
+                raise InputError(f'{self.name_of(name)}={value!r}: it must be {requirement}')
 
 
 def _absent_or_positive(value: float | None) -> bool:
