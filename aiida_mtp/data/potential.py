@@ -50,7 +50,7 @@ class MtpPotentialData(Data):
         Parameters
         ----------
         path
-            ``.mtp`` or ``.almtp``.
+            ``.mtp``, ``.almtp`` or ``.als``.
         report
             That of its training.
         species
@@ -61,12 +61,19 @@ class MtpPotentialData(Data):
         InputError
             If the file is not a potential.
         """
+        from aiida_mtp.core.active.state_files import read_active_state, write_active_state
         from aiida_mtp.core.potential.mlip import read_potential
 
         model = read_potential(path, species)
         node = cls.from_mtp(model)
-        if Path(path).suffix == '.almtp':
+        active_set = read_active_state(path, model)
+        if active_set and Path(path).suffix == '.almtp' and not species:
             node.base.repository.put_object_from_file(str(path), cls.ACTIVE_SET)
+        elif active_set:
+            with tempfile.TemporaryDirectory() as folder:  # names stand in the file itself
+                renamed = Path(folder) / cls.ACTIVE_SET
+                write_active_state(renamed, model, active_set)
+                node.base.repository.put_object_from_file(str(renamed), cls.ACTIVE_SET)
         node.describe(model, report)
         return node
 

@@ -5,9 +5,12 @@ import pytest
 from aiida.orm import QueryBuilder
 from plugin.conftest import NAMES, POTENTIAL
 
+from aiida_mtp.core.active.active_set import ActiveSet
+from aiida_mtp.core.active.state_files import read_active_state, write_active_state
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.potential.mlip import read_potential
 from aiida_mtp.core.potential.model import initial_model
+from aiida_mtp.core.structures import StructureBatch
 from aiida_mtp.data.potential import MtpPotentialData
 
 pytestmark = pytest.mark.usefixtures('aiida_profile_clean')
@@ -48,16 +51,39 @@ def test_attributes_answer_queries():
     }
 
 
-def test_files_out(model, tmp_path):
-    node = MtpPotentialData.from_file(POTENTIAL, species=NAMES).store()
+@pytest.fixture
+def with_active_set(model, tmp_path):
+    n = model.n_parameters
+    one = StructureBatch.build(model.species, [[0, 1]], [np.eye(3)[:2]], 4.0 * np.eye(3)[None])
+    rows = np.zeros(n, dtype=int)
+    path = tmp_path / 'p.almtp'
+    write_active_state(path, model, ActiveSet(np.eye(n), np.eye(n), rows, rows, one))
+    return path
+
+
+def test_files_out(with_active_set, tmp_path):
+    node = MtpPotentialData.from_file(with_active_set).store()
     assert node.best_file == 'potential.almtp'
     node.write(tmp_path / 'out.almtp')
-    assert (tmp_path / 'out.almtp').read_bytes() == POTENTIAL.read_bytes()
-    node.write(tmp_path / 'out.mtp')
-    assert read_potential(tmp_path / 'out.mtp').species == tuple(NAMES)
+    assert (tmp_path / 'out.almtp').read_bytes() == with_active_set.read_bytes()
+
+
+def test_what_has_no_active_set_has_no_file_of_one(tmp_path):
+    node = MtpPotentialData.from_file(POTENTIAL).store()  # an .almtp by name
+    assert not node.has_active_set
     with pytest.raises(InputError, match=r'no active set; export it as \.mtp'):
-        MtpPotentialData.from_mtp(model).store().write(tmp_path / 'x.almtp')
+        node.write(tmp_path / 'x.almtp')
     assert not (tmp_path / 'x.almtp').exists()
+
+
+def test_names_stand_in_both_files(with_active_set, tmp_path):
+    names = ['Ag', 'Cu']
+    node = MtpPotentialData.from_file(with_active_set, species=names).store()
+    for name in ('out.mtp', 'out.almtp'):
+        node.write(tmp_path / name)
+        assert read_potential(tmp_path / name).species == tuple(names)
+    written = read_active_state(tmp_path / 'out.almtp', node.get_model())
+    np.testing.assert_array_equal(written.matrix, np.eye(node.get_model().n_parameters))
 
 
 def test_half_a_file_is_refused(tmp_path):

@@ -76,7 +76,7 @@ def test_training(parse, tmp_path):
     (tmp_path / 'report.json').write_text(json.dumps(report))
     code, outputs = parse(MtpTrainParser, 'mtp.train')
     assert code is None
-    assert outputs['potential'].has_active_set
+    assert outputs['potential'].level == 10
     assert outputs['potential'].errors['energy_rmse'] == 0.1
 
 
