@@ -38,6 +38,7 @@ NAMES = {ENGINE: 'mtp-engine', DFT: 'mtp-dft'}
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help='Where to read them from, if AiiDA has no such family.',
 )
+@click.option('--pseudo-family', help='Name of the pseudopotentials of Quantum ESPRESSO.')
 @click.option('--non-interactive', is_flag=True, help='Ask nothing: what is not given is found.')
 def command(
     elements: tuple[str, ...],
@@ -49,15 +50,16 @@ def command(
     prepend: str,
     potcar_family: str | None,
     potcar_folder: Path | None,
+    pseudo_family: str | None,
     non_interactive: bool,  # noqa: FBT001
 ) -> None:
     """Set up a computer and its codes, and check that they can do what a screen needs.
 
-    With VASP, the potentials of ELEMENTS are looked for. Codes that are there are used; what is
-    missing is made, once it has been found to work. Where the engine and DFT run on two computers,
-    call it once for each.
+    With VASP and Quantum ESPRESSO, the potentials of ELEMENTS are looked for. Codes that are there
+    are used; what is missing is made, once it has been found to work. Where the engine and DFT run
+    on two computers, call it once for each.
     """
-    from aiida_mtp.cli.potentials_of_vasp import check_potentials
+    from aiida_mtp.cli.potentials import check_potcars, check_pseudos
     from aiida_mtp.cli.remote import Remote
 
     load()
@@ -74,8 +76,12 @@ def command(
             family = potcar_family or ask('family of potentials', '')
             if not family:
                 raise InputError('VASP needs potentials: give --potcar-family')
-            for line in check_potentials(family, elements, potcar_folder):
-                click.echo(line)
+            click.echo('\n'.join(check_potcars(family, elements, potcar_folder)))
+        elif plugin.startswith('quantumespresso.'):
+            family = pseudo_family or ask('family of pseudopotentials', '')
+            if not family:
+                raise InputError('Quantum ESPRESSO needs pseudopotentials: give --pseudo-family')
+            click.echo('\n'.join(check_pseudos(family, elements)))
         if engine:
             codes['engine'] = _code(remote, engine, ENGINE, prepend, remote.check_engine)
         if dft:

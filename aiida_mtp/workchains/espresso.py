@@ -42,7 +42,7 @@ class EspressoBackend(PluginBackend):
         atoms = batch.to_ase(0)[batch.types.argsort(kind='stable')]
         moments = moments_by_state(settings, atoms)[job.state]
         structure = ordered_structure_with_kinds(job.structures, List(moments))
-        family = _family(settings)
+        family = pseudo_family(settings.pseudo_family)
         pseudos = family.get_pseudos(structure=structure)
         parameters = settings.parameters(
             job.task,
@@ -97,7 +97,7 @@ class EspressoBackend(PluginBackend):
         """Let the settings class judge, and see that the pseudopotentials are there."""
         chosen = EspressoSettings.from_mapping(settings)
         _work_chain('quantumespresso.pw.base')
-        family = _family(chosen)
+        family = pseudo_family(chosen.pseudo_family)
         if not (chosen.cutoff and chosen.density_cutoff) and not hasattr(family, 'get_cutoffs'):
             raise InputError(
                 f'pseudopotentials {family.label} recommend no cutoffs: set cutoff and '
@@ -126,17 +126,17 @@ def _magnetization(
     }
 
 
-def _family(settings: EspressoSettings) -> Any:
-    """Return the pseudopotentials; raise `InputError` if there are none of this name."""
+def pseudo_family(name: str) -> Any:
+    """Return the pseudopotentials of this name; raise `InputError` if there are none."""
     query = QueryBuilder().append(
         Group,
         subclassing=True,
-        filters={'label': settings.pseudo_family, 'type_string': {'like': f'{FAMILIES}%'}},
+        filters={'label': name, 'type_string': {'like': f'{FAMILIES}%'}},
     )
     family = query.first(flat=True)
     if family is None:
         raise InputError(
-            f'Quantum ESPRESSO setting pseudo_family={settings.pseudo_family!r}: AiiDA has no such '
+            f'Quantum ESPRESSO setting pseudo_family={name!r}: AiiDA has no such '
             'family; install it with `aiida-pseudo install`'
         )
     return family
@@ -155,7 +155,7 @@ def _cutoffs(
 
 def _what_counts(settings: EspressoSettings, species: Sequence[str]) -> dict[str, Any]:
     """Return what the energies depend on."""
-    family = _family(settings)
+    family = pseudo_family(settings.pseudo_family)
     return {
         **settings.what_counts(),
         'cutoffs': _cutoffs(settings, family, species),

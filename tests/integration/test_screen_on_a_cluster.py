@@ -4,6 +4,7 @@ import time
 
 import pytest
 from aiida.orm import CalcJobNode, load_node
+from cluster import BIN
 from cluster_screen import difference, launch, repeated_dft, stable
 
 PATIENCE = 600.0  # s
@@ -11,6 +12,23 @@ PATIENCE = 600.0  # s
 
 def jobs_of(screen):
     return [p for p in screen.called_descendants if isinstance(p, CalcJobNode)]
+
+
+@pytest.mark.needs_cluster
+def test_setup_checks_what_is_there(cluster):
+    with cluster.site() as site:
+        for computer, program in (('engine', 'mtp-engine'), ('dft', 'mtp-dft')):
+            told = site.call(
+                'aiida-mtp', 'setup', '--computer', computer, f'--{computer}', str(BIN / program),
+                '--calculator', 'emt', '--non-interactive',
+            )  # fmt: skip
+            assert f'{computer}: core.slurm answers, 0 jobs are in its queue' in told
+            assert f'--{computer} {program}@{computer}' in told.splitlines()[-1]
+        with pytest.raises(RuntimeError, match='install this version there'):
+            site.call(
+                'aiida-mtp', 'setup', '--computer', 'dft', '--dft', '/opt/mtp-dft',
+                '--calculator', 'emt', '--non-interactive',
+            )  # fmt: skip
 
 
 @pytest.mark.slow

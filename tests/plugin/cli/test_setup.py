@@ -155,6 +155,38 @@ def test_vasp_and_its_potentials(setup, refused, executable, potcars):
     assert told == 'Error: family PBE has no potential of Ti'
 
 
+# Quantum ESPRESSO
+
+
+@pytest.fixture
+def pseudos(tmp_path):
+    """A family of two pseudopotentials."""
+    groups = pytest.importorskip('aiida_pseudo.groups.family')
+    upf = pytest.importorskip('aiida_pseudo.data.pseudo.upf')
+    folder = tmp_path / 'pseudos'
+    folder.mkdir()
+    for name in ('Al', 'Ni'):
+        header = f'<PP_HEADER element="{name}" z_valence="3.0"/>'
+        (folder / f'{name}.upf').write_text(f'<UPF version="2.0.1">{header}</UPF>')
+    make = groups.CutoffsPseudoPotentialFamily.create_from_folder
+    return make(folder, 'SSSP', pseudo_type=upf.UpfData)
+
+
+def test_quantum_espresso_and_its_pseudopotentials(setup, refused, executable, pseudos):
+    words = ('--dft', executable('pw.x'))
+    assert 'give --pseudo-family' in setup(*words).output
+    assert "'PBE': AiiDA has no such family" in setup(*words, '--pseudo-family', 'PBE').output
+    told = refused('Al', 'Ti', *words, '--pseudo-family', 'SSSP')
+    assert told == 'Error: family SSSP has no pseudopotential of Ti'
+    assert 'they recommend no cutoffs' in setup('Al', *words, '--pseudo-family', 'SSSP').output
+    cutoffs = {name: {'cutoff_wfc': 30.0, 'cutoff_rho': 240.0} for name in ('Al', 'Ni')}
+    pseudos.set_cutoffs(cutoffs, 'normal', unit='Ry')
+    lines = setup('Al', 'Ni', *words, '--pseudo-family', 'SSSP').output.splitlines()
+    assert 'pseudopotentials SSSP: 2 of them' in lines
+    assert not any('cutoffs' in line for line in lines)
+    assert lines[-1].endswith('--dft pw@localhost')
+
+
 def test_a_name_that_tells_nothing(refused, executable):
     assert 'for which DFT code? Give --plugin' in refused('--dft', executable('a.out'))
 

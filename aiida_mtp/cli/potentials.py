@@ -1,4 +1,4 @@
-"""The potentials of VASP that AiiDA has."""
+"""The potentials of VASP and Quantum ESPRESSO that AiiDA has."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def check_potentials(family: str, elements: tuple[str, ...], folder: Path | None) -> list[str]:
+def check_potcars(family: str, elements: tuple[str, ...], folder: Path | None) -> list[str]:
     """Look for VASP's potentials of elements; a family that is not there is read from a folder.
 
     Returns
@@ -45,3 +45,30 @@ def check_potentials(family: str, elements: tuple[str, ...], folder: Path | None
         for element, found in names.items()
         if element not in found
     ]
+
+
+def check_pseudos(family: str, elements: tuple[str, ...]) -> list[str]:
+    """Look for the pseudopotentials of elements.
+
+    Returns
+    -------
+    list[str]
+        A line for the family, and one where it recommends no cutoffs.
+
+    Raises
+    ------
+    InputError
+        If there is no family, or none of an element in it.
+    """
+    from aiida_mtp.workchains.espresso import pseudo_family
+
+    group = pseudo_family(family)
+    missing = sorted(set(elements) - set(group.elements))
+    if missing:
+        raise InputError(f'family {family} has no pseudopotential of {", ".join(missing)}')
+    lines = [f'pseudopotentials {family}: {group.count()} of them']
+    if not hasattr(group, 'get_cutoffs') or not group.get_cutoff_stringencies():
+        lines.append(
+            '  they recommend no cutoffs; say dft: {settings: {cutoff: …, density_cutoff: …}}'
+        )
+    return lines
