@@ -392,5 +392,7 @@ class StructureBatch:
 def _joined_column(name: str, batches: Sequence[StructureBatch]) -> Column:
     """Join one column of several batches; where it is absent: '' for strings, NaN for numbers."""
     kinds = {batch.columns[name].dtype.kind for batch in batches if name in batch.columns}
-    blank: float | str = '' if 'O' in kinds else np.nan
-    return np.concatenate([batch.column(name, blank) for batch in batches])
+    columns = [batch.column(name, '' if 'O' in kinds else np.nan) for batch in batches]
+    if 'O' in kinds and len(kinds) > 1:  # text in one batch, as all columns of a .cfg file
+        columns = [np.array([str(x) for x in column], dtype=object) for column in columns]
+    return np.concatenate(columns)

@@ -39,7 +39,7 @@ _PARAMETERS = {
     'maxiter': 100,
     'txt': None,
 }
-_INSTALL = 'pip install gpaw gpaw-data (compiled on installation; see the how-to on GPAW)'
+_INSTALL = 'pip install gpaw gpaw-data (compiled on installation; see docs/howto/install.md)'
 
 
 def make_gpaw(settings: DftSettings, atoms: Atoms) -> Any:

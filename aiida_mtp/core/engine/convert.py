@@ -1,10 +1,13 @@
-"""Convert a file of structures to another format."""
+"""Convert structures to another format, and join files of them."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.files import KNOWN, read_structures, write_structures
+from aiida_mtp.core.structures import StructureBatch
 
 if TYPE_CHECKING:
     import argparse
@@ -12,7 +15,9 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line."""
-    parser.add_argument('structures', metavar='IN', help=f'the names tell the formats: {KNOWN}')
+    parser.add_argument(
+        'structures', nargs='+', metavar='IN', help=f'the names tell the formats: {KNOWN}'
+    )
     parser.add_argument('-o', '--output', required=True, metavar='OUT')
     parser.add_argument(
         '--species',
@@ -23,5 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Read and write."""
-    write_structures(args.output, read_structures(args.structures, args.species))
+    """Read, join and write."""
+    batches = [read_structures(path, args.species) for path in args.structures]
+    nameless = [
+        path
+        for path, batch in zip(args.structures, batches, strict=True)
+        if any(re.fullmatch(r'type\d+', name) for name in batch.species)
+    ]
+    if 0 < len(nameless) < len(batches):
+        raise InputError(f'{nameless[0]} has no names of species, others have: give --species')
+    write_structures(args.output, StructureBatch.concatenate(batches))

@@ -29,7 +29,7 @@ class Verb(NamedTuple):
 
 VERBS = {
     'init': Verb('make an untrained potential', has_kernels=False),
-    'convert': Verb('convert a file of structures', has_kernels=False),
+    'convert': Verb('convert structures to another format, join files of them', has_kernels=False),
     'evaluate': Verb('energies, forces, stresses and extrapolation grades of structures'),
     'prototypes': Verb('enumerate candidate structures'),
     'train': Verb('train a potential'),

@@ -37,3 +37,15 @@ def test_species_that_are_missing(tmp_path, capsys):
     assert main(['convert', name, '-o', str(tmp_path / 'b.cfg'), '--species', 'Al']) == 2
     assert 'only 1 species are named (Al)' in capsys.readouterr().err
     assert not (tmp_path / 'b.cfg').exists()
+
+
+def test_joined(tmp_path, capsys):
+    batch = random_batch()
+    names = [str(tmp_path / name) for name in ('a.parquet', 'b.cfg', 'c.parquet')]
+    for name in names[:2]:
+        write_structures(name, batch)
+    assert main(['convert', *names[:2], '-o', names[2]]) == 2
+    assert 'b.cfg has no names of species, others have: give --species' in capsys.readouterr().err
+    assert main(['convert', *names[:2], '-o', names[2], '--species', *batch.species]) == 0
+    found = read_structures(names[2])
+    assert found.formulas == batch.formulas * 2

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from aiida.orm import Computer, InstalledCode, QueryBuilder
-from standins.vasp_code import POTCAR
+from plugin.cli.potentials import make_pseudo_family, write_potcars
 
 from aiida_mtp import __version__
 
@@ -125,20 +125,8 @@ def test_a_computer_that_cannot_work_is_refused(refused, tmp_path, options, told
 # VASP
 
 
-@pytest.fixture(scope='module')
-def potcars(tmp_path_factory):
-    """A folder with two potentials, one of them under another name."""
-    folder = tmp_path_factory.mktemp('potpaw')
-    for name in ('Al', 'Ni_pv'):
-        text = POTCAR.format(element=name, enmax=200).replace(
-            f'VRHFIN ={name}', f'VRHFIN ={name[:2]}'
-        )
-        (folder / name).mkdir()
-        (folder / name / 'POTCAR').write_text(text)
-    return folder
-
-
-def test_vasp_and_its_potentials(setup, refused, executable, potcars):
+def test_vasp_and_its_potentials(setup, refused, executable, tmp_path):
+    potcars = write_potcars(tmp_path / 'potpaw', ('Al', 'Ni_pv'))
     vasp = executable('vasp_std')
     words = ('--dft', vasp)
     assert 'give --potcar-family' in setup(*words).output
@@ -158,21 +146,8 @@ def test_vasp_and_its_potentials(setup, refused, executable, potcars):
 # Quantum ESPRESSO
 
 
-@pytest.fixture
-def pseudos(tmp_path):
-    """A family of two pseudopotentials."""
-    groups = pytest.importorskip('aiida_pseudo.groups.family')
-    upf = pytest.importorskip('aiida_pseudo.data.pseudo.upf')
-    folder = tmp_path / 'pseudos'
-    folder.mkdir()
-    for name in ('Al', 'Ni'):
-        header = f'<PP_HEADER element="{name}" z_valence="3.0"/>'
-        (folder / f'{name}.upf').write_text(f'<UPF version="2.0.1">{header}</UPF>')
-    make = groups.CutoffsPseudoPotentialFamily.create_from_folder
-    return make(folder, 'SSSP', pseudo_type=upf.UpfData)
-
-
-def test_quantum_espresso_and_its_pseudopotentials(setup, refused, executable, pseudos):
+def test_quantum_espresso_and_its_pseudopotentials(setup, refused, executable, tmp_path):
+    pseudos = make_pseudo_family(tmp_path / 'pseudos', 'SSSP', ('Al', 'Ni'))
     words = ('--dft', executable('pw.x'))
     assert 'give --pseudo-family' in setup(*words).output
     assert "'PBE': AiiDA has no such family" in setup(*words, '--pseudo-family', 'PBE').output
