@@ -48,6 +48,7 @@ class Cluster:
         self._told: dict[str, Any] = json.loads(Path(path).read_text(encoding='utf-8'))
         self.folder = Path(self._told['folder'])
         self.environment: dict[str, str] = self._told['environment']
+        self.postgres: dict[str, Any] = self._told['postgres']
         self.rabbitmq: dict[str, Any] = self._told['rabbitmq']
 
     def start(self, *services: str) -> None:
@@ -81,8 +82,8 @@ class Cluster:
 
         name = f'cluster_{secrets.token_hex(4)}'
         config = get_config(create=True)
-        postgres = dict(self._told['postgres'])
-        self._sql(f'create database {name} encoding "UTF8" template template0')
+        postgres = dict(self.postgres)
+        self.sql(f'create database {name} encoding "UTF8" template template0')
         profile = create_profile(
             config,
             name=name,
@@ -110,10 +111,11 @@ class Cluster:
             get_manager().reset_profile()
             config.remove_profile(name)
             config.store()
-            self._sql(f'drop database {name} with (force)')
+            self.sql(f'drop database {name} with (force)')
 
-    def _sql(self, statement: str) -> None:
-        postgres = self._told['postgres']
+    def sql(self, statement: str) -> None:
+        """Let PostgreSQL's superuser do something."""
+        postgres = self.postgres
         with psycopg.connect(
             host=postgres['database_hostname'],
             port=postgres['database_port'],

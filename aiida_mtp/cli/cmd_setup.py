@@ -171,12 +171,15 @@ def _code(
     remote: Remote, path: str, plugin: str, prepend: str, check: Callable[[str], str]
 ) -> AbstractCode:
     """Return the code of an executable that passes a check; a new one only if there is none."""
+    from rich.text import Text
+
     from aiida_mtp.cli.codes import ensure_code, known_code
     from aiida_mtp.cli.output import console
 
     known = known_code(remote.computer, path, plugin, prepend)
     remote.prepend = known.prepend_text if known else prepend
-    with console().status(f'asking {path}; where it is new, its kernels compile for a minute'):
+    doing = f'asking {path}; where it is new, its kernels compile for a minute'
+    with console().status(Text(doing)):
         answer = check(path)
     name = NAMES.get(plugin, plugin.rpartition('.')[2])
     code = ensure_code(remote.computer, name, path, plugin, prepend)

@@ -47,6 +47,8 @@ def follow(screen: WorkChainNode, console: Console) -> None:
     InputError
         If the screen cannot go on: the daemon has stopped, or a job waits for someone to mend it.
     """
+    from rich.text import Text
+
     printed: set[int] = set()
     last = 0.0
     with console.status('starting') as status:
@@ -56,12 +58,13 @@ def follow(screen: WorkChainNode, console: Console) -> None:
             for number, text in _reports(screen, called):
                 if number not in printed:
                     printed.add(number)
-                    console.print(f'[dim]{_age(screen)}[/dim]  {text}', highlight=False)
+                    line = Text.assemble((_age(screen), 'dim'), f'  {text}')
+                    console.print(line, highlight=False)
             if ended:
                 return
             refuse_to_wait(called)
             now = f'{_age(screen)}  {progress(called)}'
-            status.update(now)
+            status.update(Text(now))
             if not console.is_terminal and time.monotonic() - last > SLOW:
                 last = time.monotonic()
                 console.print(now, style='dim', highlight=False)

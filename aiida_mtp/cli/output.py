@@ -12,9 +12,9 @@ WIDTH = 120  # columns of a table that goes into a file or a pipe
 
 
 def console() -> Console:
-    """Return the terminal, or a wide page where there is none."""
-    terminal = Console()
-    return terminal if terminal.is_terminal else Console(width=WIDTH)
+    """Return the terminal, or a wide page where there is none; brackets in names are no markup."""
+    terminal = Console(markup=False)
+    return terminal if terminal.is_terminal else Console(width=WIDTH, markup=False)
 
 
 def as_json(values: Any) -> str:

@@ -11,6 +11,7 @@ from aiida_mtp.cli.screens import why_failed
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rich.text import Text
     from rich.tree import Tree
 
     from aiida_mtp.cli.process_tree import Called
@@ -26,48 +27,50 @@ PARTS = {
 
 def status_tree(screen: Any) -> Tree:
     """Return the parts of a screen, each with what it has done or does now."""
+    from rich.text import Text
     from rich.tree import Tree
 
-    tree = Tree(
-        f'[bold]screen {screen.pk}[/bold] of {"-".join(screen.inputs.elements)}: '
-        f'{_state(is_done=screen.is_finished_ok, is_running=not screen.is_terminated)}'
-    )
+    state = _state(is_done=screen.is_finished_ok, is_running=not screen.is_terminated)
+    elements = '-'.join(screen.inputs.elements)
+    tree = Tree(Text.assemble((f'screen {screen.pk}', 'bold'), f' of {elements}: ', state))
     called = called_by(screen)
     for part, title in PARTS.items():
         own = [one for one in called if one.part == part]
         if not own:
-            skipped = screen.is_terminated
-            tree.add(f'[dim]{title}: {"not needed" if skipped else "not yet"}[/dim]')
+            when = 'not needed' if screen.is_terminated else 'not yet'
+            tree.add(Text(f'{title}: {when}', 'dim'))
             continue
         head = [one for one in own if len(one.path) == 1][-1]  # the last attempt
         state = _state(is_done=head.is_done, is_running=head.is_running)
-        branch = tree.add(f'{title} <{head.pk}>: {state}')
-        for line in _details(head, own) + _retained(screen, part):
+        branch = tree.add(Text.assemble(f'{title} <{head.pk}>: ', state))
+        for line in [*_details(head, own), *_retained(screen, part)]:
             branch.add(line)
     if 'stable' in screen.outputs:
         phases = ', '.join(phase['formula'] for phase in screen.outputs.stable['phases'])
-        tree.add(f'[bold]stable: {phases}[/bold]')
+        tree.add(Text(f'stable: {phases}', 'bold'))
     elif screen.is_terminated and not screen.is_finished_ok:
-        tree.add(f'[red]{why_failed(screen)}[/red]')
+        tree.add(Text(why_failed(screen), 'red'))
     return tree
 
 
-def _state(*, is_done: bool, is_running: bool) -> str:
+def _state(*, is_done: bool, is_running: bool) -> tuple[str, str]:
+    """Return a word and its colour."""
     if is_done:
-        return '[green]done[/green]'
-    return '[yellow]running[/yellow]' if is_running else '[red]failed[/red]'
+        return 'done', 'green'
+    return ('running', 'yellow') if is_running else ('failed', 'red')
 
 
-def _details(head: Called, own: Sequence[Called]) -> list[str]:
+def _details(head: Called, own: Sequence[Called]) -> list[str | Text]:
     from aiida.orm import load_node
+    from rich.text import Text
 
-    lines = []
+    lines: list[str | Text] = []
     for job in own:
         node = load_node(job.pk)
         name = job.path[-1]
         if job.is_job and job.is_running:
-            paused = ' [red]paused[/red]' if job.is_paused else ''
-            lines.append(f'[yellow]{_running(node)}[/yellow]{paused}')
+            paused = (' paused' if job.is_paused else '', 'red')
+            lines.append(Text.assemble((_running(node), 'yellow'), paused))
         elif 'structures' not in node.outputs and 'potential' not in node.outputs:
             continue
         elif name.startswith('relax_'):

@@ -41,6 +41,15 @@ def test_a_set_is_shown(structures, invoke):
     assert re.search(r'toy-AlNi .* AlNi .* 2 .* -5\.2500', text)
 
 
+def test_brackets_in_names_are_no_markup(code, invoke):  # noqa: ARG001 - a database
+    batch = batch_of(['Al', 'AlNi'])
+    names = np.array(['[/]', '[link=file:///etc/passwd]x'], dtype=object)
+    node = StructureSetData.from_batch(batch.replaced(ids=names)).store()
+    result = invoke('set', 'show', node.pk)
+    assert result.exit_code == 0
+    assert all(name in result.output for name in names)
+
+
 @pytest.mark.parametrize('suffix', ['parquet', 'extxyz', 'cfg'])
 def test_a_set_goes_out_and_comes_back(structures, invoke, tmp_path, suffix):
     path = tmp_path / f'set.{suffix}'
