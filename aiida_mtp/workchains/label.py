@@ -61,6 +61,11 @@ def is_refused(process: ProcessNode) -> bool:
     return bool(process.exit_status == EngineCalculation.BAD_INPUT)
 
 
+def _size(structures: StructureSetData) -> float:
+    """Return the mean number of atoms."""
+    return structures.base.attributes.get('n_atoms') / max(len(structures), 1)
+
+
 class MtpLabelWorkChain(WorkChain):
     """Compute energies, forces and stresses of many structures with DFT, or relax them.
 
@@ -172,7 +177,10 @@ class MtpLabelWorkChain(WorkChain):
             self.report(f'{n_known} of {len(wanted)} structures are labelled already')
 
     def split(self) -> None:
-        """Cut what is left into jobs."""
+        """Cut what is left into jobs, the largest structures first.
+
+        A window of jobs waits for the slowest of them: so they are alike.
+        """
         structures = self.ctx.wanted
         size = self.backend.rows_per_job
         if size is None and 'rows_per_job' in self.inputs.dft:
@@ -184,7 +192,7 @@ class MtpLabelWorkChain(WorkChain):
         settings = self.inputs.dft.settings.get_dict()
         self.ctx.queue = [
             (shard, state, 1)
-            for shard in shards
+            for shard in sorted(shards, key=_size, reverse=True)
             if len(shard)
             for state in self.backend.magnetic_states(shard, settings)
         ]
