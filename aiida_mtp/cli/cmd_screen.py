@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import yaml
 
-from aiida_mtp.cli.parameters import SCREEN, CodeType
+from aiida_mtp.cli.parameters import SCREEN, CodeType, ScreenType
 from aiida_mtp.cli.root import load
 from aiida_mtp.core.errors import InputError
 
@@ -190,6 +190,24 @@ def kill(screen: WorkChainNode | None) -> None:
     click.echo(f'screen {node.pk} is killed, with all it called: {_processes(killed)}')
     for job in [job for job in jobs if job.is_killed]:
         click.echo(f'stopped: {control.name_of(job)}')
+
+
+@command.command('diff')
+@click.argument('first', type=ScreenType())
+@click.argument('second', type=ScreenType())
+@click.option('--json', 'for_scripts', is_flag=True, help='For scripts: eV/atom, null for unknown.')
+def diff(first: WorkChainNode, second: WorkChainNode, for_scripts: bool) -> None:  # noqa: FBT001
+    """Show what the screens FIRST and SECOND (pk or uuid) did differently, and what came of it."""
+    from aiida_mtp.cli.diff import difference, difference_tables
+    from aiida_mtp.cli.output import as_json, console
+
+    load()
+    found = difference(first, second)
+    if for_scripts:
+        click.echo(as_json(found.to_mapping()))
+        return
+    for table in difference_tables(found):
+        console().print(table)
 
 
 def _running(screen: WorkChainNode | None) -> Any:

@@ -48,8 +48,8 @@ class Graph:
     code: object
     screen: WorkChainNode = field(default_factory=WorkChainNode)
 
-    def start(self):
-        """Store the screen and its inputs."""
+    def start(self, inputs=None):
+        """Store the screen and its inputs, some of them other ones."""
         self.screen.process_type = 'aiida.workflows:mtp.screen'
         self.screen.set_process_label('MtpScreenWorkChain')
         self.screen.set_process_state(ProcessState.WAITING)
@@ -60,6 +60,7 @@ class Graph:
             'prototypes': Dict({'fcc': 4}),
             'stage_1__level': Int(8),
             'stage_2__level': Int(10),
+            **(inputs or {}),
         }
         for label, node in inputs.items():
             self.screen.base.links.add_incoming(node.store(), LinkType.INPUT_WORK, label)
