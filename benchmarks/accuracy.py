@@ -34,7 +34,7 @@ from aiida_mtp.core.training.settings import TrainingSettings
 from aiida_mtp.core.training.weights import energies_above_mixtures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from aiida_mtp.core._typing import Bools
     from aiida_mtp.core.potential.model import MtpModel
@@ -54,6 +54,9 @@ PUBLISHED = {  # Zuo et al. 2020, test sets: meV/atom, eV/Å
     'Si': (3.026, 0.0881),
     'Ge': (3.684, 0.0703),
 }
+
+
+NOTE_OF_ZERO = 'test energies about their mean error: they have another zero'
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,7 @@ def published_silver_palladium() -> Row:
         errors(model, silver_palladium('train')),
         errors(model, silver_palladium('test'), offset=True),
         'train 6.07 meV/atom, 0.0128 eV/Å; test 7.19 meV/atom, 0.0194 eV/Å',
-        'test energies about their mean error: they have another zero',
+        NOTE_OF_ZERO,
     )
 
 
@@ -153,7 +156,7 @@ def trained_silver_palladium() -> Row:
         errors(training.model, batch),
         errors(training.model, silver_palladium('test'), offset=True),
         'train 6.07 meV/atom, 0.0128 eV/Å; test 7.19 meV/atom, 0.0194 eV/Å',
-        'as above',
+        NOTE_OF_ZERO,
         time.perf_counter() - start,
     )
 
@@ -286,14 +289,14 @@ the same data. `python benchmarks/accuracy.py` makes this table.
 """
 
 
-def line(row: dict[str, Any], number: str) -> str:
-    """Return a row in Markdown."""
+def line(row: dict[str, Any], notes: Sequence[str] = ()) -> str:
+    """Return a row in Markdown, with the number of its note."""
 
     def pair(found: dict[str, Any] | None) -> str:
         return f'{found["energy"]:.2f}, {found["force"]:.3f} ({found["n"]})' if found else '–'
 
-    mark = f' [{number}]' if row['note'] else ''
-    minutes = f'{row["seconds"] / 60:.0f}' if row['seconds'] else '–'
+    mark = f' [{notes.index(row["note"]) + 1}]' if row['note'] in notes else ''
+    minutes = f'{row["seconds"] / 60:.1f}' if row['seconds'] else '–'
     columns = (row['data'] + mark, row['potential'], pair(row['train']), pair(row['test']))
     return ' | '.join(('|', *columns, row['reference'], minutes, '|')).replace('| |', '|')
 
@@ -309,11 +312,19 @@ def main() -> None:
     for name in args.rows or ROWS:
         row = asdict(ROWS[name]())
         results.keep(name, row)
-        print(line(row, name), flush=True)
-    known = [(name, results.rows[name]) for name in ROWS if name in results.rows]
-    lines = [line(row, str(number)) for number, (_, row) in enumerate(known, 1)]
-    notes = [f'[{n}] {row["note"]}.' for n, (_, row) in enumerate(known, 1) if row['note']]
-    results.write_page(HEADER + '\n'.join(lines) + '\n\n' + '\n\n'.join(notes))
+        print(line(row), flush=True)
+    results.write_page(page(results.rows))
+
+
+def page(found: Mapping[str, dict[str, Any]]) -> str:
+    """Return the table: of each data set the published potential, and below it ours."""
+    known = [found[name] for name in ROWS if name in found]
+    sets = list(dict.fromkeys(row['data'] for row in known))
+    known.sort(key=lambda row: sets.index(row['data']))
+    notes = list(dict.fromkeys(row['note'] for row in known if row['note']))
+    lines = [line(row, notes) for row in known]
+    lines += ['', *(f'[{number}] {note}.\n' for number, note in enumerate(notes, 1))]
+    return HEADER + '\n'.join(lines)
 
 
 if __name__ == '__main__':

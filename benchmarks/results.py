@@ -52,7 +52,12 @@ def machine() -> str:
 
 
 def commit() -> str:
-    """Return the commit of the sources."""
-    command = ['git', '-C', str(FOLDER), 'describe', '--always', '--dirty', '--exclude', '*']
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or 'unknown'
+    """Return the commit of the sources; that tables were written meanwhile changes nothing."""
+    number = _git('rev-parse', '--short', 'HEAD')
+    changed = _git('status', '--porcelain', '--untracked-files=no', '--', ':!docs/benchmarks')
+    return (number or 'unknown') + ('-dirty' if changed else '')
+
+
+def _git(*words: str) -> str:
+    command = ['git', '-C', str(Path(__file__).parents[1]), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
