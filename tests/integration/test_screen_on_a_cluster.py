@@ -157,3 +157,7 @@ def test_the_page_to_the_letter(user, undisturbed_hull):
     assert ['MtpDftCalculation', 'dft'] in queues
     assert ['MtpRelaxCalculation', 'engine'] in queues
     assert repeated_dft(SimpleNamespace(scratch=scratch)) == 0
+    written = [scratch, someone.folder / 'repository', *someone.folder.glob('.aiida/daemon')]
+    files_of_jobs = [path for folder in written for path in folder.rglob('*') if path.is_file()]
+    assert len(files_of_jobs) > 50
+    assert not [path for path in files_of_jobs if b'A-SECRET' in path.read_bytes()]

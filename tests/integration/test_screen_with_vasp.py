@@ -57,3 +57,6 @@ def test_cu_pt(codes, aiida_localhost, tmp_path):
         assert {s.process.process_label for s in learnt.sources} == {'VaspCalculation'}
     for uuid in found.outputs.hull.get_batch().columns['label_process']:
         assert isinstance(load_node(uuid), CalcJobNode)
+        kept = load_node(uuid).base.repository.list_object_names()
+        assert 'INCAR' in kept
+        assert 'POTCAR' not in kept  # the licence of VASP
