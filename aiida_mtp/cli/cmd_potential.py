@@ -70,9 +70,12 @@ def show(potential: MtpPotentialData) -> None:
 @POTENTIAL
 @click.argument('path', type=OUTPUT)
 def export(potential: MtpPotentialData, path: Path) -> None:
-    """Write POTENTIAL to PATH: .mtp, or .almtp with its active set."""
+    """Write POTENTIAL to PATH: .mtp, or .almtp with its active set; LAMMPS reads both."""
     potential.write(path)
+    types = ', '.join(f'{number} {name}' for number, name in enumerate(potential.species, 1))
     click.echo(f'wrote {path}')
+    click.echo(f'in LAMMPS with the interface of MLIP-3, units metal, atom types {types}:')
+    click.echo(f'  pair_style mlip load_from={path}\n  pair_coeff * *')
 
 
 @command.command('import')

@@ -44,7 +44,7 @@ def command() -> None:
 @click.option(
     '--structures',
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help='File with structures of your own: Parquet, extxyz, cfg, CIF, POSCAR.',
+    help='File with structures of your own: Parquet, extxyz, cfg, CIF, POSCAR, entries as JSON.',
 )
 @click.option('--label', default='', help='A name for the screen.')
 @click.option('--again', is_flag=True, help='Though a screen of these inputs runs or is done.')

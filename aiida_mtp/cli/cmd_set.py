@@ -76,7 +76,11 @@ def show(structures: StructureSetData) -> None:
 @click.argument('path', type=OUTPUT)
 @click.option('--id', 'structure_id', help='Only the structure with this id.')
 def export(structures: StructureSetData, path: Path, structure_id: str | None) -> None:
-    """Write the set STRUCTURES to PATH: .parquet, .extxyz, .cfg; one structure: .cif, .vasp."""
+    """Write the set STRUCTURES to PATH.
+
+    The suffix tells the format: .parquet, .extxyz, .cfg, .json (entries of pymatgen); one
+    structure: .cif, .vasp.
+    """
     from aiida_mtp.core.errors import InputError
     from aiida_mtp.core.files import write_structures
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from aiida_mtp.core.structures import StructureBatch
 
-KNOWN = '.parquet, .cfg, .xyz, .extxyz, .cif, .vasp, POSCAR*, CONTCAR*'
+KNOWN = '.parquet, .cfg, .xyz, .extxyz, .json (entries of pymatgen), .cif, .vasp, POSCAR*, CONTCAR*'
 
 
 def read_structures(
@@ -24,8 +24,8 @@ def read_structures(
     Parameters
     ----------
     path
-        Its name tells the format: ``.parquet``, ``.cfg`` (MLIP), ``.xyz``, ``.extxyz``, ``.cif``,
-        ``.vasp``, ``POSCAR…``, ``CONTCAR…``.
+        Its name tells the format: ``.parquet``, ``.cfg`` (MLIP), ``.xyz``, ``.extxyz``, ``.json``
+        (entries of pymatgen), ``.cif``, ``.vasp``, ``POSCAR…``, ``CONTCAR…``.
     species
         The list of species in which the types of the batch count. For a ``.cfg`` file, which has
         no names, these are the names of its types; by default ``type0``, ``type1`` …
@@ -51,6 +51,10 @@ def read_structures(
         from aiida_mtp.core.files.extxyz import read_extxyz
 
         batch = read_extxyz(path)
+    elif kind == 'entries':
+        from aiida_mtp.core.files.entries import read_entries
+
+        batch = read_entries(path)
     elif kind == 'cif':
         from aiida_mtp.core.files.crystal import read_cif
 
@@ -71,7 +75,8 @@ def write_structures(path: str | os.PathLike[str], batch: StructureBatch) -> Non
     """Write a batch, whole or not at all; the name tells the format as for reading.
 
     Parquet keeps everything; ``.cfg`` has no names of species, ``.xyz`` eight decimals, and both
-    write columns as text; ``.cif`` and POSCAR hold cells and positions alone.
+    write columns as text; ``.json`` has energies alone; ``.cif`` and POSCAR hold cells and
+    positions.
 
     Raises
     ------
@@ -88,6 +93,8 @@ def write_structures(path: str | os.PathLike[str], batch: StructureBatch) -> Non
         from aiida_mtp.core.files.cfg import write_cfg as write
     elif kind == 'extxyz':
         from aiida_mtp.core.files.extxyz import write_extxyz as write
+    elif kind == 'entries':
+        from aiida_mtp.core.files.entries import write_entries as write
     elif kind == 'cif':
         from aiida_mtp.core.files.crystal import write_cif as write
     else:
@@ -102,6 +109,7 @@ def _kind(path: Path) -> str:
         '.cfg': 'cfg',
         '.xyz': 'extxyz',
         '.extxyz': 'extxyz',
+        '.json': 'entries',
         '.cif': 'cif',
         '.vasp': 'poscar',
     }

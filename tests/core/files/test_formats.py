@@ -60,8 +60,8 @@ def test_poscar_holds_one(tmp_path):
 
 def test_unknown_suffix(tmp_path):
     for act in (read_structures, lambda path: write_structures(path, random_batch())):
-        with pytest.raises(InputError, match=r'a.json: the name tells no format.*\.parquet'):
-            act(tmp_path / 'a.json')
+        with pytest.raises(InputError, match=r'a.yaml: the name tells no format.*\.parquet'):
+            act(tmp_path / 'a.yaml')
 
 
 def test_extxyz_keeps_labels_and_columns(tmp_path):

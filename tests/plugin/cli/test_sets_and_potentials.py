@@ -50,7 +50,7 @@ def test_brackets_in_names_are_no_markup(code, invoke):  # noqa: ARG001 - a data
     assert all(name in result.output for name in names)
 
 
-@pytest.mark.parametrize('suffix', ['parquet', 'extxyz', 'cfg'])
+@pytest.mark.parametrize('suffix', ['parquet', 'extxyz', 'cfg', 'json'])
 def test_a_set_goes_out_and_comes_back(structures, invoke, tmp_path, suffix):
     path = tmp_path / f'set.{suffix}'
     assert invoke('set', 'export', structures.pk, path).exit_code == 0
@@ -83,7 +83,10 @@ def test_potentials_are_listed_and_shown(potential, invoke):
 
 def test_a_potential_goes_out_and_comes_back(potential, invoke, complaint, tmp_path):
     path = tmp_path / 'al_ni.mtp'
-    assert invoke('potential', 'export', potential.pk, path).exit_code == 0
+    told = invoke('potential', 'export', potential.pk, path)
+    assert told.exit_code == 0
+    assert 'atom types 1 Al, 2 Ni' in told.output
+    assert f'pair_style mlip load_from={path}\n' in told.output
     assert read_potential(path).species == ('Al', 'Ni')
     result = invoke('potential', 'import', path)
     node = load_node(re.search(r'uuid (\S+)', result.output)[1])
