@@ -248,3 +248,22 @@ def report(screen: WorkChainNode | None, output: Path | None) -> None:
     if output is not None:
         write_report(output, report_data(node))
         terminal.print(f'report: {output.resolve()}')
+
+
+@command.command('archive')
+@click.argument('path', type=click.Path(dir_okay=False, path_type=Path))
+@SCREEN
+def archive(path: Path, screen: WorkChainNode | None) -> None:
+    """Write all of SCREEN (by default the newest finished one) to PATH, an archive of AiiDA.
+
+    It holds every process and all data behind the hull; `verdi archive import` reads it elsewhere,
+    and the report is the same there.
+    """
+    from aiida_mtp.cli.archive import write_archive
+    from aiida_mtp.cli.screens import find_screen
+
+    load()
+    node = screen or find_screen(finished=True)
+    write_archive(node, path)
+    click.echo(f'wrote screen {node.pk} to {path}')
+    click.echo(f'elsewhere: verdi archive import {path.name}; aiida-mtp screen report {node.uuid}')

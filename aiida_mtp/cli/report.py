@@ -30,19 +30,17 @@ SETTINGS = ('level', 'cutoff', 'max_iterations', 'max_labels', 'seed')
 def report_data(screen: Any) -> ScreenReport:
     """Return what the report of a finished screen is written from.
 
+    It says the same wherever the screen is: nodes are named by their uuids.
+
     Parameters
     ----------
     screen
         The node of an `MtpScreenWorkChain` that has a hull.
     """
-    from aiida.manage import get_manager
-
     outputs = screen.outputs
     hull = outputs.hull.get_batch()
     training = outputs[list(STAGES)[-1]].training_set.get_batch()
     called = called_by(screen)
-    profile = get_manager().get_profile()
-    name = profile.name if profile else ''
     return ScreenReport(
         hull=hull,
         failed_labels=failed_labels(called),
@@ -57,12 +55,11 @@ def report_data(screen: Any) -> ScreenReport:
         published=published_energies(hull.species),
         settings=_settings(screen),
         provenance={
-            'profile': name,
-            'screen': f'pk {screen.pk}, uuid {screen.uuid}',
-            'hull': f'pk {outputs.hull.pk}, uuid {outputs.hull.uuid}',
+            'screen': f'uuid {screen.uuid}',
+            'hull': f'uuid {outputs.hull.uuid}',
             'versions': ', '.join(_versions(screen)),
         },
-        commands=_commands(screen, name),
+        commands=_commands(screen),
         finished=f'{screen.mtime.astimezone(UTC):%Y-%m-%d %H:%M} UTC',
     )
 
@@ -94,11 +91,22 @@ def engine_seconds(called: Sequence[Called]) -> float:
         if not one.is_job or one.is_dft:
             continue
         job: Any = load_node(one.pk)
-        source = job.base.caching.get_cache_source()
-        job = load_node(source) if source else job
+        job = that_ran(job)
         cores = (job.get_option('resources') or {}).get('num_cores_per_mpiproc') or 1
         total += (job.mtime - job.ctime).total_seconds() * cores
     return total
+
+
+def that_ran(job: Any) -> Any:
+    """Return the job that one from the cache is a copy of, if it is in this database."""
+    from aiida.common.exceptions import NotExistent
+    from aiida.orm import load_node
+
+    source = job.base.caching.get_cache_source()
+    try:
+        return load_node(source) if source else job
+    except NotExistent:
+        return job
 
 
 def _stage(title: str, outputs: Any, *, with_structures: bool) -> StageReport:
@@ -166,20 +174,18 @@ def _versions(screen: Any) -> list[str]:
     return [f'{name} {version}' for name, version in sorted(kept.items())]
 
 
-def _commands(screen: Any, profile: str) -> tuple[tuple[str, str], ...]:
+def _commands(screen: Any) -> tuple[tuple[str, str], ...]:
     """Return command lines that lead to the data."""
     phases = screen.outputs.stable['phases']
     compounds = [phase for phase in phases if phase['formation_energy'] < -1e-6]
     lowest = min(compounds or phases, key=lambda phase: phase['formation_energy'])
+    uuid = screen.uuid
     return (
         (
-            f'aiida-mtp -p {profile} trace {lowest["formula"]}',
+            f'aiida-mtp trace {lowest["formula"]} --screen {uuid}',
             'everything behind one phase: DFT runs, potentials, training configurations',
         ),
-        (f'aiida-mtp -p {profile} screen status {screen.pk}', 'what each part of the screen did'),
-        (f'verdi -p {profile} process show {screen.pk}', 'inputs and outputs of the screen'),
-        (
-            f'verdi -p {profile} archive create screen-{screen.pk}.aiida --nodes {screen.pk}',
-            'all of it in one file, for others',
-        ),
+        (f'aiida-mtp screen status {uuid}', 'what each part of the screen did'),
+        (f'verdi process show {uuid}', 'inputs and outputs of the screen'),
+        (f'aiida-mtp screen archive screen.aiida {uuid}', 'all of it in one file, for others'),
     )

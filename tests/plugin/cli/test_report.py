@@ -100,11 +100,11 @@ def test_what_the_graph_tells(screen):
     assert data.published['AlNi'][0] == -0.66
     assert screen.uuid in data.provenance['screen']
     assert data.provenance['versions'] == 'core 2.9.4, plugin 0.1.0'
-    assert data.commands[0][0].endswith('trace AlNi')
+    assert data.commands[0][0] == f'aiida-mtp trace AlNi --screen {screen.uuid}'
 
 
 def test_it_becomes_a_page(screen):
     html = report_html(report_data(screen))
     assert 'Stable phases of Al–Ni' in html
     assert '−660.0' in html
-    assert f'process show {screen.pk}' in html
+    assert f'process show {screen.uuid}' in html
