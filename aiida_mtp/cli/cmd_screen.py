@@ -138,14 +138,19 @@ def list_screens() -> None:
 
 @command.command('status')
 @SCREEN
-def status(screen: WorkChainNode | None) -> None:
+@click.option('--watch', is_flag=True, help='Until it ends; Ctrl-C leaves it running.')
+def status(screen: WorkChainNode | None, watch: bool) -> None:  # noqa: FBT001
     """Show how SCREEN (pk or uuid, by default the newest) stands."""
     from aiida_mtp.cli.output import console
     from aiida_mtp.cli.screens import find_screen
-    from aiida_mtp.cli.status import status_tree
+    from aiida_mtp.cli.status import show_until_it_ends, status_tree
 
     load()
-    console().print(status_tree(screen or find_screen()))
+    node = screen or find_screen()
+    if watch:
+        show_until_it_ends(node, console())
+    else:
+        console().print(status_tree(node))
 
 
 @command.command('pause')

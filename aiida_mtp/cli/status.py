@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from aiida_mtp.cli.follow import finished_results
@@ -11,11 +12,13 @@ from aiida_mtp.cli.screens import why_failed
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rich.console import Console
     from rich.text import Text
     from rich.tree import Tree
 
     from aiida_mtp.cli.process_tree import Called
 
+INTERVAL = 2.0  # s, between two looks at the database
 PARTS = {
     'references': 'elements, relaxed with DFT',
     'prototypes': 'prototypes',
@@ -51,6 +54,19 @@ def status_tree(screen: Any) -> Tree:
     elif screen.is_terminated and not screen.is_finished_ok:
         tree.add(Text(why_failed(screen), 'red'))
     return tree
+
+
+def show_until_it_ends(screen: Any, console: Console) -> None:
+    """Show how a screen stands, anew every few seconds; interrupting it leaves the screen alone."""
+    from rich.live import Live
+
+    with Live(status_tree(screen), console=console, auto_refresh=False) as live:
+        while not screen.is_terminated:
+            try:
+                time.sleep(INTERVAL)
+            except KeyboardInterrupt:
+                return
+            live.update(status_tree(screen), refresh=True)
 
 
 def _state(*, is_done: bool, is_running: bool) -> tuple[str, str]:

@@ -70,6 +70,22 @@ def test_status_of_a_finished_screen(screen, invoke):
     assert 'stable: Al, Ni, AlNi, AlNi3' in text
 
 
+def test_watched_until_it_ends(graph, invoke, monkeypatch):
+    looks = []
+
+    def sleep(_):
+        looks.append(graph.screen.is_terminated)
+        graph.job('prototypes', graph.screen, 'prototypes', ended=len(looks) > 1)
+        if len(looks) == 2:
+            graph.finish(401, 'The elements failed: no reason')
+
+    monkeypatch.setattr('aiida_mtp.cli.status.time.sleep', sleep)
+    result = invoke('screen', 'status', graph.screen.pk, '--watch')
+    assert result.exit_code == 0, result.output
+    assert looks == [False, False]
+    assert 'The elements failed: no reason' in result.output
+
+
 def test_status_of_a_screen_that_runs(graph, invoke):
     references = graph.chain('MtpLabelWorkChain', 'references')
     graph.label(references, 'dft_0_0', ['Al', 'Ni'])
