@@ -246,7 +246,7 @@ def threads(_: argparse.Namespace) -> dict[str, Any]:
     settings = RelaxSettings(threshold_break=np.inf, max_steps=20)
     jobs = {
         'evaluation': lambda: evaluate(model, batch),
-        'relaxation': lambda: relax(model, batch.take(slice(0, 300)), settings, active_set),
+        'relaxation': lambda: relax(model, batch, settings, active_set),
     }
     found = {}
     for name, job in jobs.items():

@@ -172,15 +172,16 @@ def _candidates(batch: StructureBatch, rows: Rows) -> StructureBatch:
     )
     frames = frames.take(np.isfinite(rows.candidate_grades)).without_labels()
     return frames.replaced(
-        ids=strings([_name_of_frame(frame) for frame in frames]),
+        ids=strings([_name_of_frame(frames, row) for row in range(len(frames))]),
         status=strings([NEW] * len(frames)),
     )
 
 
-def _name_of_frame(frame: StructureBatch) -> str:
+def _name_of_frame(frames: StructureBatch, row: int) -> str:
     """Return the id of a structure with a hash of where it is now, different for each frame."""
-    geometry = frame.cells.tobytes() + frame.positions.tobytes()
-    return f'{frame.ids[0]}~{hashlib.sha256(geometry).hexdigest()[:8]}'
+    positions = frames.positions[frames.atoms_of(row)]
+    geometry = frames.cells[row].tobytes() + positions.tobytes()
+    return f'{frames.ids[row]}~{hashlib.sha256(geometry).hexdigest()[:8]}'
 
 
 def _types_in(model: MtpModel, batch: StructureBatch) -> tuple[Bools, Types]:
