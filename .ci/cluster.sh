@@ -109,6 +109,8 @@ JobFileAppend=1
 SlurmctldTimeout=10
 SlurmdTimeout=10
 KillWait=5
+FirstJobId=1
+DebugFlags=NO_CONF_HASH
 $(for n in 1 2 3; do echo "NodeName=cn$n NodeHostname=$host NodeAddr=127.0.0.1 Port=$((SLURM_PORT + n)) CPUs=8 RealMemory=1000"; done)
 PartitionName=engine Nodes=cn1 Default=YES MaxTime=INFINITE State=UP
 PartitionName=dft Nodes=cn[2-3] MaxTime=INFINITE State=UP
@@ -187,6 +189,8 @@ start() {
         ;;
     slurmctld)
         mkdir -p "$C/slurm/slurmctld"
+        # the number of a job that it has forgotten is never given again: nodes that know it would be drained
+        sed -i "s/^FirstJobId=.*/FirstJobId=$(($(date +%s) % 60000000 + 1))/" "$SLURM_CONF"
         slurmctld
         wait_for slurmctld scontrol ping
         pid_of cn1 >/dev/null || return 0
