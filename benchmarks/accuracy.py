@@ -118,7 +118,7 @@ def trained_element(element: str) -> Row:
     training = train_new(batch, min(level, 16), (element,), theirs.max_dist, settings)
     while training.model.level < level:
         higher = raised(training.model, training.model.level + 4)
-        few = replace(settings, max_iterations=40 if higher.level == 20 else 8)
+        few = replace(settings, max_iterations=40 if higher.level == 20 else 20)
         training = train_further(batch, higher, few)
     energy, force = PUBLISHED[element]
     return Row(
