@@ -52,10 +52,10 @@ def test_relaxation(prepare, batch, potential):
     files, words, settings, info = prepare(
         'mtp.relax', structures=structures, potential=potential, parameters={'fmax': 0.002}
     )
-    assert files == ['potential.almtp', 'settings.json', 'structures.parquet']
+    assert files == ['potential.mtp', 'settings.json', 'structures.parquet']
     assert settings == {'fmax': 0.002}
     assert words == (
-        'relax potential.almtp structures.parquet -o output.parquet --candidates candidates.parquet'
+        'relax potential.mtp structures.parquet -o output.parquet --candidates candidates.parquet'
         ' --settings settings.json --report report.json --threads 4'
     )
     assert info.retrieve_temporary_list == ['output.parquet', 'candidates.parquet', 'report.json']
@@ -83,7 +83,7 @@ def test_training_from_the_start_and_from_a_potential(prepare, batch, potential)
     _, words, _, _ = prepare('mtp.train', structures=structures, **new)
     assert words.startswith('train training.parquet -o trained.almtp --level 8 --species Al Ni')
     _, words, _, _ = prepare('mtp.train', structures=structures, potential=potential)
-    assert '--init potential.almtp' in words
+    assert '--init potential.mtp' in words
     for inputs in ({}, {**new, 'potential': potential}, {'level': Int(8)}):
         with pytest.raises(ValueError, match='level and cutoff'):
             prepare('mtp.train', structures=structures, **inputs)
