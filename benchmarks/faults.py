@@ -252,7 +252,7 @@ def page(rows: dict[str, Any]) -> str:
         '| fault | when | recovered in | launched again | DFT repeated | hull equal |',
         '|---|---|---|---|---|---|',
     ]
-    for one in rows.values():
+    for one in (rows[fault.key] for fault in FAULTS if fault.key in rows):
         recovered = '–' if one['recovered'] is None else f'{one["recovered"]:.0f} s'
         again = one['relaunches'] or 'no'
         equal = 'yes' if one['equal'] else 'no'
