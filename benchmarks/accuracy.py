@@ -59,6 +59,13 @@ PUBLISHED = {  # Zuo et al. 2020, test sets: meV/atom, eV/Å
 NOTE_OF_ZERO = 'test energies about their mean error: they have another zero'
 
 
+NOTES = {
+    'Ge': 'of 25 structures an error is known to a seventh of itself (one in the root of 50): this '
+    'is no different from theirs. With twenty steps at level 24 in the place of eight it is 4.03 '
+    'meV/atom and 0.071 eV/Å'
+}
+
+
 @dataclass(frozen=True)
 class Errors:
     """Root mean square errors: energies in meV/atom, force components in eV/Å."""
@@ -118,7 +125,7 @@ def trained_element(element: str) -> Row:
     training = train_new(batch, min(level, 16), (element,), theirs.max_dist, settings)
     while training.model.level < level:
         higher = raised(training.model, training.model.level + 4)
-        few = replace(settings, max_iterations=40 if higher.level == 20 else 20)
+        few = replace(settings, max_iterations=40 if higher.level == 20 else 8)
         training = train_further(batch, higher, few)
     energy, force = PUBLISHED[element]
     return Row(
@@ -127,7 +134,8 @@ def trained_element(element: str) -> Row:
         errors(training.model, batch),
         errors(training.model, mlearn(element, 'test')),
         f'{energy:.2f} meV/atom, {force:.3f} eV/Å',
-        seconds=time.perf_counter() - start,
+        NOTES.get(element, ''),
+        time.perf_counter() - start,
     )
 
 
