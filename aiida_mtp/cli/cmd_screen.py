@@ -206,7 +206,6 @@ def diff(first: WorkChainNode, second: WorkChainNode, for_scripts: bool) -> None
     from aiida_mtp.cli.diff import difference, difference_tables
     from aiida_mtp.cli.output import as_json, console
 
-    load()
     found = difference(first, second)
     if for_scripts:
         click.echo(as_json(found.to_mapping()))

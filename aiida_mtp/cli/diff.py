@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from aiida.common.links import LinkType
 
+from aiida_mtp.cli.trace import STAGES
+
 if TYPE_CHECKING:
     from rich.table import Table
 
-STAGES = ('stage_1', 'stage_2')
 SAME = 1e-4  # eV/atom: energies that differ by less are the same
 Pair = tuple[Any, Any]
 

@@ -68,6 +68,9 @@ class Settings:
                 raise InputError(f'{self.name_of(field.name)}={value!r}: not a name')
             elif kind.startswith('Mapping') and not hasattr(value, 'keys'):
                 raise InputError(f'{self.name_of(field.name)}={value!r}: not a mapping')
+            elif kind == 'Mapping[str, float]':
+                for key, number in value.items():
+                    check_number(f'{self.name_of(field.name)} of {key}', number, is_integer=False)
 
     def check_choice(self, name: str, known: Iterable[str]) -> None:
         """Refuse a word that is none of these."""

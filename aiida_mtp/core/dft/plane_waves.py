@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from aiida_mtp.core.dft.magnetism import MOMENTS, SPINS
 from aiida_mtp.core.errors import InputError
-from aiida_mtp.core.settings import Range, Settings, check_number
+from aiida_mtp.core.settings import Range, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,8 +73,6 @@ class PlaneWaveSettings(Settings):
         self.check_choice('smearing', self.smearings)
         self.check_choice('spin', SPINS)
         self.check_ranges(_RANGES)
-        for name, moment in self.initial_moments.items():
-            check_number(f'{self.name_of("initial_moments")} of {name}', moment, is_integer=False)
 
     def check_named(self, name: str, command: str) -> None:
         """Refuse potentials without a name; `command` lists those there are."""

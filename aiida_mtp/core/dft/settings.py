@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiida_mtp.core.dft.magnetism import MOMENTS, SPINS
 from aiida_mtp.core.errors import InputError
-from aiida_mtp.core.settings import Range, Settings, check_number
+from aiida_mtp.core.settings import Range, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,8 +103,6 @@ class DftSettings(Settings):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
         self._check_names()
-        for name, moment in self.initial_moments.items():
-            check_number(f'DFT setting initial_moments of {name}', moment, is_integer=False)
         self.check_ranges(_RANGES)
 
     def _check_names(self) -> None:

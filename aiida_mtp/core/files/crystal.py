@@ -79,7 +79,7 @@ def write_cif(path: str | os.PathLike[str], batch: StructureBatch) -> None:
     InputError
         If a species is no chemical element.
     """
-    images = _images(path, batch)
+    images = images_of(path, batch)
     with atomic_path(path) as temporary, temporary.open('w', encoding='utf-8') as file:
         for index, atoms in enumerate(images):
             file.write(_cif_block(f'{index}_{batch.ids[index]}', atoms))
@@ -97,13 +97,13 @@ def write_poscar(path: str | os.PathLike[str], batch: StructureBatch) -> None:
 
     if len(batch) != 1:
         raise InputError(f'{path}: a POSCAR holds one structure, not {len(batch)}; use .cif')
-    (atoms,) = _images(path, batch)
+    (atoms,) = images_of(path, batch)
     with atomic_path(path) as temporary, temporary.open('w', encoding='utf-8') as file:
         write_vasp(file, atoms, direct=True)
 
 
-def _images(path: Any, batch: StructureBatch) -> list[Atoms]:
-    """Return the structures as ASE knows them."""
+def images_of(path: Any, batch: StructureBatch) -> list[Atoms]:
+    """Return the structures as ASE knows them; `InputError` names the file they are for."""
     try:
         return [batch.to_ase(index) for index in range(len(batch))]
     except InputError as error:

@@ -7,8 +7,11 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.files.atomic import atomic_path
+from aiida_mtp.core.files.crystal import images_of
 from aiida_mtp.core.structures import StructureBatch
 
 if TYPE_CHECKING:
@@ -31,20 +34,17 @@ def write_entries(path: str | os.PathLike[str], batch: StructureBatch) -> None:
     from pymatgen.entries.computed_entries import ComputedStructureEntry
     from pymatgen.io.ase import AseAtomsAdaptor
 
+    unlabelled = batch.ids[~np.isfinite(batch.energies)]
+    if len(unlabelled):
+        raise InputError(f'{path}: {unlabelled[0]} has no energy, and an entry must have one')
     entries = []
-    for row, (name, energy) in enumerate(zip(batch.ids, batch.energies, strict=True)):
-        if not math.isfinite(energy):
-            raise InputError(f'{path}: {name} has no energy, and an entry must have one')
-        try:
-            atoms = batch.without_labels().to_ase(row)
-        except InputError as error:
-            raise InputError(f'{path}: {error}') from None
+    for row, atoms in enumerate(images_of(path, batch.without_labels())):
         data = {key: _plain(batch.columns[key][row]) for key in KEPT if key in batch.columns}
         entry = ComputedStructureEntry(
             AseAtomsAdaptor.get_structure(atoms),
-            float(energy),
+            float(batch.energies[row]),
             data={'origin': str(batch.origins[row]), 'status': str(batch.status[row]), **data},
-            entry_id=str(name),
+            entry_id=str(batch.ids[row]),
         )
         entries.append(entry.as_dict())
     with atomic_path(path) as temporary:
