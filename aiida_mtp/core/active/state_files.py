@@ -22,6 +22,7 @@ from aiida_mtp.core.active.active_set import EMPTY, UNKNOWN_ATOM, ActiveSet, Mod
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.files.atomic import atomic_path
 from aiida_mtp.core.files.cfg import parse_cfg
+from aiida_mtp.core.files.names import type_number
 from aiida_mtp.core.potential.mlip import format_potential, parse_potential, potential_text
 
 if TYPE_CHECKING:
@@ -276,8 +277,7 @@ def _first_site_equation(n_atoms: Ints) -> Ints:
 
 def _type_numbers(species: tuple[str, ...]) -> list[int] | None:
     """Return the numbers in the names of nameless species, None if they have names."""
-    found = [re.fullmatch(r'type(\d+)', name) for name in species]
-    numbers = [int(match[1]) for match in found if match]
+    numbers = [number for name in species if (number := type_number(name)) is not None]
     return numbers if len(numbers) == len(species) else None
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.files import KNOWN, read_structures, write_structures
+from aiida_mtp.core.files.names import type_number
 from aiida_mtp.core.structures import StructureBatch
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
     nameless = [
         path
         for path, batch in zip(args.structures, batches, strict=True)
-        if any(re.fullmatch(r'type\d+', name) for name in batch.species)
+        if any(type_number(name) is not None for name in batch.species)
     ]
     if 0 < len(nameless) < len(batches):
         raise InputError(f'{nameless[0]} has no names of species, others have: give --species')

@@ -10,6 +10,7 @@ import numpy as np
 
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.files.atomic import atomic_path
+from aiida_mtp.core.files.names import type_number
 from aiida_mtp.core.potential.model import MtpModel
 from aiida_mtp.core.potential.tables import MtpTables, level_of
 
@@ -175,7 +176,7 @@ def format_potential(model: MtpModel) -> str:
     The type numbers are 0, 1 …, except for nameless species, which keep the numbers they have.
     """
     tables, n = model.tables, len(model.species)
-    nameless = all(re.fullmatch(r'type\d+', name) for name in model.species)
+    nameless = all(type_number(name) is not None for name in model.species)
     labels = [name.removeprefix('type') if nameless else i for i, name in enumerate(model.species)]
     lines = [
         'MTP',
