@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from aiida.engine import calcfunction
@@ -14,6 +14,9 @@ from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.relax.settings import StopReason
 from aiida_mtp.core.structures import StructureBatch
 from aiida_mtp.data.structures import StructureSetData
+
+if TYPE_CHECKING:
+    from aiida_mtp.core._typing import Bools
 
 
 @calcfunction
@@ -100,19 +103,26 @@ def extract_structure(structures: StructureSetData, structure_id: Str) -> Struct
     return structures.get_structuredata(structure_id.value)
 
 
-@calcfunction
-def take_unreferenced(
-    structures: StructureSetData, references: StructureSetData
-) -> StructureSetData:
-    """Return the structures that are not, but for their exact geometry, among the references.
+def is_referenced(batch: StructureBatch, references: StructureBatch) -> Bools:
+    """Return which structures are, but for their exact geometry, among the references.
 
     Labels and energies play no part: the references come from DFT, the others from a potential.
     """
     from aiida_mtp.core.screening.duplicates import DuplicateSettings, find_duplicates
 
-    known, batch = references.get_batch(), structures.get_batch()
-    both = StructureBatch.concatenate([known, batch])
+    elements = np.flatnonzero(np.count_nonzero(batch.compositions, axis=1) == 1)
+    both = StructureBatch.concatenate([references, batch.take(elements)])
     both = both.replaced(energies=np.zeros(len(both)))
     stands_for = find_duplicates(both, DuplicateSettings(volume=0.2, distance=0.03))
-    is_known = stands_for[len(known) :] < len(known)
-    return StructureSetData.from_batch(batch.take(~is_known))
+    known = np.zeros(len(batch), dtype=bool)
+    known[elements] = stands_for[len(references) :] < len(references)
+    return known
+
+
+@calcfunction
+def take_unreferenced(
+    structures: StructureSetData, references: StructureSetData
+) -> StructureSetData:
+    """Return the structures that are, whatever their labels, not among the references."""
+    batch = structures.get_batch()
+    return StructureSetData.from_batch(batch.take(~is_referenced(batch, references.get_batch())))

@@ -10,7 +10,7 @@ import numpy as np
 from aiida_mtp.cli.process_tree import called_by
 from aiida_mtp.core.dft.results import DONE
 from aiida_mtp.core.screening.published import published_energies
-from aiida_mtp.core.screening.report_data import ScreenReport, StageReport
+from aiida_mtp.core.screening.report_data import RiskReport, ScreenReport, StageReport
 from aiida_mtp.core.structures import StructureBatch
 
 if TYPE_CHECKING:
@@ -39,19 +39,23 @@ def report_data(screen: Any) -> ScreenReport:
     """
     outputs = screen.outputs
     hull = outputs.hull.get_batch()
-    training = outputs[list(STAGES)[-1]].training_set.get_batch()
+    labels = [outputs[list(STAGES)[-1]].training_set]
+    if 'final' in outputs and 'labels' in outputs.final:
+        labels.append(outputs.final.labels)
+    labelled = StructureBatch.concatenate([one.get_batch() for one in labels])
     called = called_by(screen)
     return ScreenReport(
         hull=hull,
         failed_labels=failed_labels(called),
         n_candidates=len(outputs.candidates),
-        n_labels=len(training),
-        label_seconds=float(np.nansum(np.asarray(training.column('seconds'), dtype=np.float64))),
+        n_labels=len(labelled),
+        label_seconds=float(np.nansum(np.asarray(labelled.column('seconds'), dtype=np.float64))),
         engine_seconds=engine_seconds(called),
         stages=tuple(
             _stage(title, outputs[label], with_structures=len(hull.species) == 2)
             for label, title in STAGES.items()
         ),
+        risk=_risk(outputs),
         published=published_energies(hull.species),
         settings=_settings(screen),
         provenance={
@@ -65,12 +69,13 @@ def report_data(screen: Any) -> ScreenReport:
 
 
 def failed_labels(called: Sequence[Called]) -> StructureBatch | None:
-    """Return what DFT was asked to label in the stages, and could not."""
+    """Return what DFT was asked to label, and could not."""
     from aiida.orm import load_node
 
     found = []
     for one in called:
-        if one.name != 'MtpLabelWorkChain' or one.part not in STAGES:
+        is_label = one.part in STAGES or one.path[-1].startswith('label_')
+        if one.name != 'MtpLabelWorkChain' or not is_label:
             continue
         outputs: Any = load_node(one.pk).outputs
         if 'structures' in outputs and set(outputs.structures.status_counts) - {DONE}:
@@ -136,6 +141,18 @@ def _stage(title: str, outputs: Any, *, with_structures: bool) -> StageReport:
     )
 
 
+def _risk(outputs: Any) -> RiskReport | None:
+    """Return what the final stage leaves in doubt; nothing where it relaxed all it was given."""
+    if 'final' not in outputs:
+        return None
+    report = outputs.final.report.get_dict()
+    names = ('steps', 'expected_missed', 'bound', 'limit', 'error', 'gain', 'audit')
+    return RiskReport(
+        **{name: report[name] for name in names},
+        expected=tuple(one['expected_missed'] for one in report['rounds']),
+    )
+
+
 def _settings(screen: Any) -> dict[str, dict[str, str]]:
     """Return tables of the settings that were given."""
     inputs = screen.inputs
@@ -157,6 +174,8 @@ def _settings(screen: Any) -> dict[str, dict[str, str]]:
             if group in given:
                 values.update(given[group].get_dict())
         tables[title] = _plain(values)
+    if 'final' in inputs:
+        tables['Final stage'] = _plain(inputs.final.get_dict())
     return {title: table for title, table in tables.items() if table}
 
 

@@ -94,6 +94,8 @@ def _details(head: Called, own: Sequence[Called]) -> list[str | Text]:
             lines.append(f'{name}: {words(node.outputs.structures.status_counts)}{learn}')
         elif name.startswith('train_'):
             lines.append(f'{name}: {_training(node.outputs.potential)}')
+        elif head.part == 'final' and name.startswith(('label_', 'relaxation_')):
+            lines.append(f'{name}: {words(node.outputs.structures.status_counts)}')
         elif job is head and head.part in {'references', 'prototypes', 'final'}:
             lines.append(words(node.outputs.structures.status_counts))
     return lines
@@ -109,11 +111,23 @@ def _training(potential: Any) -> str:
 
 def _retained(screen: Any, part: str) -> list[str]:
     """Return what a stage kept, once it has ended."""
-    if part not in screen.outputs or 'retained_report' not in screen.outputs[part]:
+    if part not in screen.outputs:
         return []
+    if 'retained_report' not in screen.outputs[part]:
+        return _risk(screen.outputs[part]['report'].get_dict()) if part == 'final' else []
     report = screen.outputs[part]['retained_report'].get_dict()
     reasons = words({k: n for k, n in report.get('reasons', {}).items() if n})
     return [f'kept {report["n_retained"]} of {report["n_structures"]}: {reasons}']
+
+
+def _risk(report: Mapping[str, Any]) -> list[str]:
+    """Return what the final stage leaves in doubt."""
+    steps = words({k: n for k, n in report['steps'].items() if n})
+    missed, bound = report['expected_missed'], report['bound']
+    return [
+        f'{report["n_candidates"]} candidates: {steps}',
+        f'missed below the hull: {missed:.2g} to be expected, with 95 % confidence at most {bound}',
+    ]
 
 
 def words(counts: Mapping[str, int]) -> str:

@@ -12,11 +12,14 @@ from aiida_mtp.cli.hull_table import STABLE
 from aiida_mtp.core.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aiida.orm import Node, ProcessNode, WorkChainNode
 
     from aiida_mtp.core.structures import StructureBatch
 
 STAGES = ('stage_1', 'stage_2')
+FINAL = 'final'
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ def trace(screen: WorkChainNode, name: str) -> Trace:
         origin=str(batch.origins[batch.index_of(structure_id)]),
         candidates=candidates,
         generation=candidates.creator,
-        stages=[_learnt(screen, stage, structure_id) for stage in STAGES],
+        stages=list(_stages(screen, structure_id)),
     )
 
 
@@ -193,12 +196,27 @@ def sources_of(batch: StructureBatch) -> list[Source]:
     return sorted(sources, key=lambda source: source.process.pk or 0)
 
 
-def _learnt(screen: WorkChainNode, stage: str, structure_id: str) -> Learnt:
-    outputs = screen.outputs[stage]
-    relaxed = outputs.structures.get_batch()
+def _stages(screen: WorkChainNode, structure_id: str) -> Iterator[Learnt]:
+    """Yield what relaxed a structure, each time by another potential.
+
+    A structure that one stage has dropped may have been taken up again by the last.
+    """
+    sets = [(stage, screen.outputs[stage].structures) for stage in STAGES]
+    if FINAL in screen.outputs:
+        sets.append((FINAL, screen.outputs[FINAL].candidates))
+    seen = set()
+    for stage, structures in sets:
+        found = _relaxation(structures, structure_id)
+        if found is not None and found[0].uuid not in seen:
+            seen.add(found[0].uuid)
+            yield _learnt(stage, *found, structure_id)
+
+
+def _learnt(stage: str, relaxation: Any, structures: Any, structure_id: str) -> Learnt:
+    relaxed = structures.get_batch()
     row = relaxed.index_of(structure_id)
-    relaxation = _relaxation(outputs.structures, structure_id)
     potential = relaxation.inputs.potential
+    training_set = potential.creator.inputs.structures
     return Learnt(
         stage=stage,
         energy=float(relaxed.energies_per_atom[row]),
@@ -207,29 +225,35 @@ def _learnt(screen: WorkChainNode, stage: str, structure_id: str) -> Learnt:
         potential=potential,
         relaxation=relaxation,
         training=potential.creator,
-        training_set=outputs.training_set,
-        sources=sources_of(outputs.training_set.get_batch()),
+        training_set=training_set,
+        sources=sources_of(training_set.get_batch()),
     )
 
 
-def _relaxation(structures: Any, structure_id: str) -> Any:
-    """Return the job that relaxed a structure: the one that finished it, where several had to."""
+def _relaxation(structures: Any, structure_id: str) -> tuple[Any, Any] | None:
+    """Return the job that relaxed a structure, and the set it gave; None if it is in none.
+
+    Sets are joined of others, on which one has to look further: those that hold the structure as
+    it was relaxed last, before those it was in before.
+    """
     from aiida.orm import CalcJobNode
 
     from aiida_mtp.core.relax.settings import StopReason
 
-    creator = structures.creator
-    if isinstance(creator, CalcJobNode):
-        return creator
-    for link in creator.base.links.get_incoming().all():
-        part = link.node
-        if not link.link_label.startswith('structures_'):
-            continue
-        batch = part.get_batch()
-        rows = np.flatnonzero(batch.ids == structure_id)
-        if len(rows) and batch.status[rows[0]] != StopReason.UNFINISHED:
-            return part.creator
-    return creator
+    batch = structures.get_batch()
+    rows = np.flatnonzero(batch.ids == structure_id)
+    if not len(rows) or batch.status[rows[0]] == StopReason.UNFINISHED:
+        return None
+    if isinstance(structures.creator, CalcJobNode):
+        return structures.creator, structures
+    incoming = structures.creator.base.links.get_incoming().all()
+    for prefix in ('structures_', 'part_', 'candidates'):
+        for link in incoming:
+            if link.link_label.startswith(prefix) and not link.link_label.startswith('candidates_'):
+                found = _relaxation(link.node, structure_id)
+                if found is not None:
+                    return found
+    return None
 
 
 def lines_of(found: Trace, *, everything: bool = False) -> list[str]:

@@ -12,6 +12,7 @@ from aiida_mtp.cli.trace import STAGES, reduced
 from aiida_mtp.core.dft.results import DONE
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.screening.funnel import ABOVE_HULL, DUPLICATE, KEPT, UNRELIABLE
+from aiida_mtp.core.screening.verification import FAILED, LABELLED, PREDICTED, RELAXED
 
 if TYPE_CHECKING:
     from aiida.orm import WorkChainNode
@@ -83,6 +84,44 @@ class Final:
 
 
 @dataclass(frozen=True)
+class Chance:
+    """What the final stage knew of a candidate at its end.
+
+    Parameters
+    ----------
+    step
+        ``predicted``, ``labelled`` or ``relaxed`` by DFT; ``failed``, ``unreliable`` or
+        ``duplicate``.
+    e_above_hull
+        Best knowledge of its energy, eV/atom.
+    probability
+        That it lies below the hull.
+    duplicate_of
+        Id of the structure that stands for it.
+    """
+
+    step: str
+    e_above_hull: float
+    probability: float
+    duplicate_of: str
+
+    def in_words(self) -> str:
+        """Return why DFT was asked no more about it."""
+        likely = (
+            f'{self.e_above_hull * 1e3:.1f} meV/atom above the hull, below it with a probability '
+            f'of {self.probability:.1g}'
+        )
+        return {
+            PREDICTED: f'not asked: predicted {likely}',
+            LABELLED: f'labelled, not relaxed: {likely}',
+            RELAXED: 'the same as an element',
+            FAILED: f'failed: {likely}',
+            UNRELIABLE: 'not asked: no energy to believe',
+            DUPLICATE: f'not asked: the same crystal as {self.duplicate_of}, which stands for it',
+        }[self.step]
+
+
+@dataclass(frozen=True)
 class Fate:
     """The way of a structure through a screen, as far as it went."""
 
@@ -92,6 +131,7 @@ class Fate:
     origin: str
     judgements: tuple[Judgement, ...]
     final: Final | None
+    chance: Chance | None
 
     def to_mapping(self) -> dict[str, Any]:
         """Return all of it as plain values."""
@@ -129,6 +169,7 @@ def why(screen: WorkChainNode, name: str) -> Fate:
             if structure_id in set(batch.ids)
         ),
         final=_final(screen, structure_id),
+        chance=_chance(screen, structure_id),
     )
 
 
@@ -182,6 +223,22 @@ def _final(screen: WorkChainNode, structure_id: str) -> Final | None:
     )
 
 
+def _chance(screen: WorkChainNode, structure_id: str) -> Chance | None:
+    if 'final' not in screen.outputs:
+        return None
+    outputs = screen.outputs.final
+    batch, verdict = outputs.candidates.get_batch(), outputs.verdict
+    if structure_id not in set(batch.ids):
+        return None
+    row = batch.index_of(structure_id)
+    return Chance(
+        step=str(verdict.get_array('step')[row]),
+        e_above_hull=float(verdict.get_array('e_above_hull')[row]),
+        probability=float(verdict.get_array('probability')[row]),
+        duplicate_of=str(batch.columns['duplicate_of'][row]),
+    )
+
+
 def lines_of(fate: Fate) -> list[str]:
     """Return the fate of a structure as lines of text."""
     lines = [f'{fate.formula}  {fate.structure_id}, in screen {fate.screen}']
@@ -204,6 +261,8 @@ def _judgement_lines(one: Judgement) -> list[str]:
 
 def _final_lines(fate: Fate) -> list[str]:
     final, name = fate.final, f'  {PARTS["final"]:12s}'
+    if final is None and fate.chance is not None:
+        return [f'{name}{fate.chance.in_words()}']
     if final is None:
         is_waiting = len(fate.judgements) == len(STAGES) and fate.judgements[-1].is_kept
         return [f'{name}{"not yet, or the same as an element" if is_waiting else "not asked"}']

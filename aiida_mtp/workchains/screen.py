@@ -16,8 +16,10 @@ from aiida_mtp.calculations.screen_functions import (
 )
 from aiida_mtp.calculations.set_functions import extract_structure, take_unreferenced
 from aiida_mtp.core.errors import InputError
+from aiida_mtp.core.screening.verification import LIKELY_FIRST, VerificationSettings
 from aiida_mtp.data.structures import StructureSetData
 from aiida_mtp.workchains.backends import backend_of
+from aiida_mtp.workchains.final import MtpFinalWorkChain, validate_settings
 from aiida_mtp.workchains.jobs import EngineWorkChain
 from aiida_mtp.workchains.label import MtpLabelWorkChain, failure, validate_dft
 from aiida_mtp.workchains.learn import MtpLearnWorkChain
@@ -36,8 +38,8 @@ class MtpScreenWorkChain(EngineWorkChain):
 
     The elements are relaxed with DFT, for references and start volumes. All prototypes are relaxed
     with a small potential that learns; those within reach of the hull with a larger one, trained
-    further; those still within reach with DFT. The hull is built from DFT energies alone: a
-    structure can be missing from it, but no energy on it is approximate.
+    further; those that may still lie on the hull with DFT, the most likely first. The hull is built
+    from DFT energies alone: a structure can be missing from it, but no energy on it is approximate.
     """
 
     @classmethod
@@ -76,6 +78,14 @@ class MtpScreenWorkChain(EngineWorkChain):
                 default=lambda: Dict({}),
                 help='What is kept: within `k` times the error above the hull.',
             )
+        spec.input(
+            'final',
+            valid_type=Dict,
+            serializer=to_aiida_type,
+            default=lambda: Dict({}),
+            validator=validate_settings,
+            help='In which order the final relaxations are done, and when it is enough.',
+        )
         spec.outline(
             cls.setup,
             cls.run_references,
@@ -94,6 +104,7 @@ class MtpScreenWorkChain(EngineWorkChain):
         spec.output_namespace('structures', dynamic=True, help='Those, one node each.')
         spec.output('references', valid_type=StructureSetData, help='The elements, relaxed.')
         spec.output('candidates', valid_type=StructureSetData, help='What entered the screen.')
+        spec.expose_outputs(MtpFinalWorkChain, namespace='final')
         for stage in STAGES:
             spec.expose_outputs(MtpLearnWorkChain, namespace=stage)
             spec.output(f'{stage}.retained', valid_type=StructureSetData, help='What was kept.')
@@ -172,6 +183,7 @@ class MtpScreenWorkChain(EngineWorkChain):
             builder.prototypes = Dict(inputs['prototypes'])
         if structures is not None:
             builder.structures = structures
+        builder.final = Dict(inputs['final'])
         for stage in STAGES:
             for name, value in inputs[stage].items():
                 builder[stage][name] = Dict(value) if isinstance(value, dict) else value
@@ -244,7 +256,9 @@ class MtpScreenWorkChain(EngineWorkChain):
         return self._inspect_stage('stage_2')
 
     def run_final(self) -> ToContext[str, Any] | None:
-        """Relax the survivors with DFT; the elements are relaxed already."""
+        """Relax with DFT what may lie on the hull; the elements are relaxed already."""
+        if self._settings_of_final().rule == LIKELY_FIRST:
+            return self._run_likely_first()
         rest = take_unreferenced(self.ctx.retained, self.ctx.reference_set)
         self.report(f'{len(rest)} structures go to the final relaxation')
         if not len(rest):
@@ -257,7 +271,11 @@ class MtpScreenWorkChain(EngineWorkChain):
         if 'final' in self.ctx:
             if not self.ctx.final.is_finished_ok:
                 return self.exit_codes.ERROR_FINAL_FAILED.format(reason=failure(self.ctx.final))
-            sets['final'] = self.ctx.final.outputs.structures
+            if 'structures' in self.ctx.final.outputs:
+                sets['final'] = self.ctx.final.outputs.structures
+            if self._settings_of_final().rule == LIKELY_FIRST:
+                own = self.exposed_outputs(self.ctx.final, MtpFinalWorkChain, namespace='final')
+                self.out_many(own)
         hull, node = build_hull.run_get_node(**sets)
         if not node.is_finished_ok:
             return self.exit_codes.ERROR_NO_HULL.format(reason=failure(node))
@@ -277,18 +295,47 @@ class MtpScreenWorkChain(EngineWorkChain):
 
     # Parts of the steps
 
-    def _relax_with_dft(self, structures: StructureSetData, label: str) -> Any:
-        inputs = self.exposed_inputs(MtpLearnWorkChain)
-        dft = dict(inputs['dft'])
+    def _settings_of_final(self) -> VerificationSettings:
+        return VerificationSettings.from_mapping(self.inputs.final.get_dict())
+
+    def _final_dft(self) -> dict[str, Any]:
+        """Return the DFT inputs of references and final relaxations."""
+        dft = dict(self.exposed_inputs(MtpLearnWorkChain)['dft'])
         if 'final_settings' in self.inputs:
             dft['settings'] = self.inputs.final_settings
+        return dft
+
+    def _relax_with_dft(self, structures: StructureSetData, label: str) -> Any:
         return self.submit(
             MtpLabelWorkChain,
             structures=structures,
             task=Str('relax'),
-            dft=dft,
+            dft=self._final_dft(),
             metadata={'call_link_label': label},
         )
+
+    def _run_likely_first(self) -> ToContext[str, Any]:
+        last = self.inputs[STAGES[-1]]
+        first, learnt = (self.ctx[stage].outputs for stage in STAGES)
+        job = self.submit(
+            MtpFinalWorkChain,
+            engine=self.exposed_inputs(MtpLearnWorkChain)['engine'],
+            dft=self._final_dft(),
+            structures=learnt.structures,
+            earlier=first.structures,
+            potential=learnt.potential,
+            training_set=learnt.training_set,
+            report=learnt.report,
+            earlier_report=first.report,
+            references=self.ctx.reference_set,
+            settings=self.inputs.final,
+            relax=last.relax,
+            train=last.train,
+            shard_size=last.shard_size,
+            seed=last.seed,
+            metadata={'call_link_label': 'final'},
+        )
+        return ToContext(final=job)
 
     def _run_stage(self, stage: str, structures: StructureSetData) -> ToContext[str, Any]:
         inputs = self.exposed_inputs(MtpLearnWorkChain, namespace=stage)

@@ -10,6 +10,7 @@ import numpy as np
 from aiida_mtp.core.files.atomic import atomic_path
 from aiida_mtp.core.screening.report_data import DONE, STABLE, ScreenReport, StageReport
 from aiida_mtp.core.screening.report_figures import hull_figure
+from aiida_mtp.core.screening.report_risk import risk_section
 from aiida_mtp.core.screening.report_style import STYLE
 from aiida_mtp.core.screening.report_text import (
     MISSING,
@@ -64,6 +65,7 @@ def report_html(report: ScreenReport) -> str:
         _stable_phases(report),
         _near_phases(report),
         _funnel(report),
+        risk_section(report.risk),
         _potentials(report),
         _failures(report),
         _pairs_section('Settings', report.settings),

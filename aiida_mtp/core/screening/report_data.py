@@ -68,6 +68,40 @@ class StageReport:
 
 
 @dataclass(frozen=True)
+class RiskReport:
+    """What the final stage leaves in doubt.
+
+    Parameters
+    ----------
+    steps
+        Number of candidates by what is known of them (``predicted``, ``labelled``, ``relaxed`` …).
+    expected_missed
+        Number of structures to be expected below the hull among those DFT has not relaxed.
+    bound
+        Number of which, with 95 % confidence, there are no more.
+    limit
+        The expected number at which it is enough.
+    error, gain
+        Typical error of the potential's energies, and what DFT still gains where the potential has
+        relaxed, eV/atom.
+    audit
+        What the labels of a random sample say: `n_audited`, `n_found` below the hull, `n_rest` of
+        the same kind, and the `bound` on those among the rest.
+    expected
+        `expected_missed` of each round.
+    """
+
+    steps: Mapping[str, int]
+    expected_missed: float
+    bound: int
+    limit: float
+    error: float
+    gain: float
+    audit: Mapping[str, float]
+    expected: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
 class ScreenReport:
     """What a screen found, and how.
 
@@ -89,6 +123,8 @@ class ScreenReport:
         What relaxing, selecting and training took, s; NaN if unknown.
     stages
         The stages, in their order.
+    risk
+        What may have been missed, if it was judged.
     published
         Formation energies to compare with: formula → eV/atom and source.
     settings
@@ -108,6 +144,7 @@ class ScreenReport:
     label_seconds: float = float('nan')
     engine_seconds: float = float('nan')
     stages: tuple[StageReport, ...] = ()
+    risk: RiskReport | None = None
     published: Mapping[str, tuple[float, str]] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,200 @@
+"""Calcfunctions of the final stage: what DFT is asked about, and what its answers mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from aiida.engine import calcfunction
+from aiida.orm import ArrayData, Dict
+
+from aiida_mtp.calculations.screen_functions import energy_error
+from aiida_mtp.calculations.set_functions import is_referenced
+from aiida_mtp.core._arrays import strings
+from aiida_mtp.core.screening.duplicates import DuplicateSettings, find_duplicates
+from aiida_mtp.core.screening.funnel import RetainSettings
+from aiida_mtp.core.screening.hull import hull_of
+from aiida_mtp.core.screening.verification import (
+    DUPLICATE,
+    EXTRAPOLATING,
+    PREDICTED,
+    RELAXED,
+    UNRELIABLE,
+    Prospects,
+    VerificationSettings,
+    audit_report,
+    audit_rows,
+    prospects,
+)
+from aiida_mtp.core.structures import StructureBatch
+from aiida_mtp.data.structures import StructureSetData
+
+if TYPE_CHECKING:
+    from aiida_mtp.core._typing import Bools, Ints
+
+TRUSTED = RetainSettings().trusted
+REACH = 10.0  # errors of the potential above its hull: what lies higher is not looked at for equals
+
+
+@calcfunction
+def gather_candidates(
+    references: StructureSetData,
+    stage_1: StructureSetData,
+    stage_2: StructureSetData,
+    report_2: Dict,
+) -> StructureSetData:
+    """Join what the last stage relaxed and what the one before had dropped.
+
+    The status of a candidate is ``predicted`` or ``extrapolating``, or ``unreliable`` if its energy
+    cannot be believed, ``relaxed`` if it is one of the references, ``duplicate`` if it is the same
+    crystal as a lower one, named in column `duplicate_of`. Column `stage` tells whose potential has
+    relaxed it, `formation_energy` is counted from the elements as that potential has them.
+    """
+    last = _with_formation_energies(stage_2.get_batch(), 2)
+    first = _with_formation_energies(stage_1.get_batch(), 1)
+    batch = StructureBatch.concatenate([last, first.take(~np.isin(first.ids, last.ids))])
+    status = batch.status.copy()
+    status[np.isin(status, TRUSTED)] = PREDICTED
+    status[~np.isin(status, (PREDICTED, EXTRAPOLATING)) | ~np.isfinite(batch.energies)] = UNRELIABLE
+    usable = np.flatnonzero(status == PREDICTED)
+    status[usable[is_referenced(batch.take(usable), references.get_batch())]] = RELAXED
+    names = strings([''] * len(batch))
+    near = _near_hull(batch, status == PREDICTED, REACH * energy_error(report_2['training']))
+    stands_for = near[find_duplicates(batch.take(near), DuplicateSettings())]
+    same = stands_for != near
+    status[near[same]] = DUPLICATE
+    names[near[same]] = batch.ids[stands_for[same]]
+    return StructureSetData.from_batch(
+        batch.replaced(status=status).with_columns(duplicate_of=names)
+    )
+
+
+def _with_formation_energies(batch: StructureBatch, stage: int) -> StructureBatch:
+    """Return structures with their formation energies by the elements among them."""
+    trusted = np.isin(batch.status, TRUSTED) & np.isfinite(batch.energies)
+    hull = hull_of(batch.take(trusted)).hull
+    return batch.with_columns(
+        formation_energy=hull.formation_energies(batch), stage=np.full(len(batch), stage)
+    )
+
+
+def _near_hull(batch: StructureBatch, usable: Bools, reach: float) -> Ints:
+    """Return the rows not further than this above the hull of predicted formation energies."""
+    rows = np.flatnonzero(usable)
+    energies = batch.columns['formation_energy'] * batch.n_atoms
+    hull = hull_of(batch.replaced(energies=energies).take(rows), dict.fromkeys(batch.species, 0.0))
+    near: Ints = rows[hull.e_above_hull <= reach]
+    return near
+
+
+@calcfunction
+def take_contenders(contenders: StructureSetData, references: StructureSetData) -> StructureSetData:
+    """Return what is to be predicted anew, and the elements it will be counted from."""
+    elements = references.get_batch().without_labels()
+    elements = elements.replaced(columns={}, status=strings(['new'] * len(elements)))
+    joined = StructureBatch.concatenate([contenders.get_batch(), elements])
+    return StructureSetData.from_batch(joined)
+
+
+@calcfunction
+def predict_anew(candidates: StructureSetData, **parts: StructureSetData) -> StructureSetData:
+    """Return the candidates with what the newest potential made of some; the others as they are."""
+    batch = candidates.get_batch()
+    new = StructureBatch.concatenate([part.get_batch() for _, part in sorted(parts.items())])
+    new = new.take(np.isin(new.status, TRUSTED) & np.isfinite(new.energies))
+    pure = np.count_nonzero(new.compositions, axis=1) == 1
+    if not new.compositions[pure].any(axis=0).all():  # nothing to count formation energies from
+        return StructureSetData.from_batch(batch)
+    new = _with_formation_energies(new, 2).with_columns(duplicate_of=strings([''] * len(new)))
+    rows = {str(key): len(batch) + row for row, key in enumerate(new.ids)}
+    both = StructureBatch.concatenate([batch, new.replaced(status=strings([PREDICTED] * len(new)))])
+    return StructureSetData.from_batch(
+        both.take([rows.get(str(key), row) for row, key in enumerate(batch.ids)])
+    )
+
+
+@calcfunction
+def choose_candidates(
+    candidates: StructureSetData,
+    references: StructureSetData,
+    settings: Dict,
+    report_1: Dict,
+    report_2: Dict,
+    labels: StructureSetData | None = None,
+    relaxed: StructureSetData | None = None,
+    audited: StructureSetData | None = None,
+) -> dict[str, Any]:
+    """Return which candidates DFT should label and relax next, and what is known of all.
+
+    `to_label`, `to_relax`: empty if enough is known. `contenders`: what is worth predicting anew.
+    `verdict` has an entry for each candidate: `step`, `e_above_hull` (eV/atom) and `probability`.
+    In the first round some are drawn at random; they are the output `audited`.
+    """
+    batch, chosen = candidates.get_batch(), VerificationSettings.from_mapping(settings.get_dict())
+    found = prospects(
+        batch,
+        references.get_batch(),
+        {1: energy_error(report_1['training']), 2: energy_error(report_2['training'])},
+        labels=None if labels is None else labels.get_batch(),
+        relaxed=None if relaxed is None else relaxed.get_batch(),
+        settings=chosen,
+    )
+    outputs: dict[str, Any] = {}
+    to_label = found.to_label
+    if labels is None:
+        drawn = audit_rows(found.steps, chosen.audit, chosen.seed)
+        outputs['audited'] = StructureSetData.from_batch(_bare(batch, drawn))
+        to_label = np.union1d(to_label, drawn)
+    in_audit = np.zeros(len(batch), dtype=bool)
+    if audited is not None:
+        in_audit = np.isin(batch.ids, audited.get_batch().ids)
+    return {
+        **outputs,
+        'to_label': StructureSetData.from_batch(_bare(batch, to_label)),
+        'to_relax': StructureSetData.from_batch(_bare(batch, found.to_relax)),
+        'contenders': StructureSetData.from_batch(_bare(batch, found.contenders)),
+        'verdict': ArrayData(
+            {
+                'step': found.steps.astype(str),
+                'e_above_hull': found.distances,
+                'probability': found.probabilities,
+            }
+        ),
+        'report': Dict(_report(found, chosen, in_audit)),
+    }
+
+
+def _bare(batch: StructureBatch, rows: Ints) -> StructureBatch:
+    """Return candidates as DFT is asked about them: geometry and name alone."""
+    taken = batch.take(rows).without_labels()
+    return taken.replaced(columns={}, status=strings(['new'] * len(taken)))
+
+
+def _report(found: Prospects, settings: VerificationSettings, audited: Bools) -> dict[str, Any]:
+    return {
+        'n_candidates': len(found.steps),
+        'steps': found.counts(),
+        'expected_missed': found.expected_missed,
+        'bound': found.bound,
+        'is_enough': found.is_enough,
+        'error': found.errors[2].scale,
+        'error_before': found.errors[1].scale,
+        'gain': found.gains.scale,
+        'limit': settings.expected_missed,
+        'audit': audit_report(found, audited),
+    }
+
+
+@calcfunction
+def add_answers(new: StructureSetData, previous: StructureSetData) -> StructureSetData:
+    """Return what DFT has said so far and what it says now; the newest of each structure counts."""
+    batch, old = new.get_batch(), previous.get_batch()
+    rest = old.take(~np.isin(old.ids, batch.ids))
+    return StructureSetData.from_batch(StructureBatch.concatenate([rest, batch]))
+
+
+@calcfunction
+def summarise_rounds(**reports: Dict) -> Dict:
+    """Return the reports of all rounds, and the last of them again by its own keys."""
+    rounds = [reports[key].get_dict() for key in sorted(reports)]
+    return Dict({**rounds[-1], 'rounds': rounds})

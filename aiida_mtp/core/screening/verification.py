@@ -1,0 +1,334 @@
+"""Which candidates DFT is asked about next, and when it has been asked enough.
+
+Every candidate has an energy of a potential; some have a label of DFT, at the geometry the
+potential has relaxed them to; some of those were relaxed by DFT. Each step is dearer and leaves
+less in doubt. What is the most likely to lie below the hull of all that DFT has relaxed takes the
+next step first, the hull and the errors are judged anew, and it ends when next to nothing that
+lies below is to be expected among the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from aiida_mtp.core._arrays import strings
+from aiida_mtp.core.screening.hull import hull_of
+from aiida_mtp.core.screening.risk import (
+    ErrorModel,
+    composition_shift,
+    fewest,
+    fit_errors,
+    share_bound,
+)
+from aiida_mtp.core.settings import Range, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiida_mtp.core._typing import Bools, Floats, Ints, Strings
+    from aiida_mtp.core.screening.hull import Hull
+    from aiida_mtp.core.structures import StructureBatch
+
+PREDICTED, LABELLED, RELAXED = 'predicted', 'labelled', 'relaxed'  # what is known of a candidate
+FAILED, UNRELIABLE, DUPLICATE = 'failed', 'unreliable', 'duplicate'  # why no more is asked
+EXTRAPOLATING = 'extrapolating'  # a candidate like others, but for the elements
+STEPS = (PREDICTED, LABELLED, RELAXED, FAILED, UNRELIABLE, DUPLICATE)
+LIKELY_FIRST, ALL_RETAINED = 'likely_first', 'all_retained'
+GAIN = 3e-3  # eV/atom: what a relaxation with DFT gains after one with a good potential
+SHARE = 0.7  # of all that is to be expected: what is asked about before judging anew
+NEGLIGIBLE = 0.1  # of `expected_missed`: what all candidates together may weigh that are put aside
+
+
+@dataclass(frozen=True)
+class VerificationSettings(Settings):
+    """When enough is known of the candidates of the last stage.
+
+    Parameters
+    ----------
+    rule
+        ``likely_first``; or ``all_retained``: whatever the last stage has retained is relaxed, and
+        nothing else here matters.
+    expected_missed
+        It ends when fewer structures than this are to be expected below the hull among those that
+        DFT has not relaxed.
+    tolerance
+        What lies less than this below the hull does not count as missed, eV/atom.
+    batch
+        Most structures that take a step in one round.
+    audit
+        Candidates labelled at random in the first round, wherever they lie, but no more than one in
+        twenty: what is found of them bounds what was missed with nothing assumed, and they show the
+        errors of those that nobody would ask about.
+    max_rounds
+        Most rounds.
+    seed
+        Of the audit.
+    """
+
+    kind: ClassVar[str] = 'final'
+
+    rule: str = LIKELY_FIRST
+    expected_missed: float = 0.05
+    tolerance: float = 0.0
+    batch: int = 50
+    audit: int = 50
+    max_rounds: int = 50
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense."""
+        self.check_types()
+        self.check_choice('rule', (LIKELY_FIRST, ALL_RETAINED))
+        self.check_ranges(_RANGES)
+
+
+_RANGES = {
+    'expected_missed': Range(1e-6, np.inf, 'at least 1e-6'),
+    'tolerance': Range(0.0, 1.0, 'between 0 and 1 eV/atom'),
+    'batch': Range(1, np.inf, 'at least 1'),
+    'audit': Range(0, np.inf, 'not negative'),
+    'max_rounds': Range(1, np.inf, 'at least 1'),
+    'seed': Range(0, np.inf, 'not negative'),
+}
+
+
+@dataclass(frozen=True)
+class Prospects:
+    """What is known of every candidate, and what is worth asking.
+
+    Parameters
+    ----------
+    steps
+        shape (n_candidates,): ``predicted``, ``labelled``, ``relaxed``, ``failed``, ``unreliable``
+        or ``duplicate``.
+    distances
+        shape (n_candidates,): best knowledge of the energy relaxed by DFT, above the hull of these
+        energies, eV/atom; NaN without any.
+    probabilities
+        shape (n_candidates,): how likely it lies below that hull; 0 where that is known.
+    errors
+        Of predicted energies, by the stage whose potential predicted them.
+    gains
+        Of labels: what a relaxation gains.
+    expected_missed
+        Number of structures to be expected below the hull among those not relaxed.
+    bound
+        Number of which, with 95 % confidence, there are no more.
+    to_label, to_relax
+        Rows, the most likely first.
+    contenders
+        Rows that are worth predicting anew with a better potential.
+    """
+
+    steps: Strings
+    distances: Floats
+    probabilities: Floats
+    errors: Mapping[int, ErrorModel]
+    gains: ErrorModel
+    expected_missed: float
+    bound: int
+    to_label: Ints
+    to_relax: Ints
+    contenders: Ints
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether nothing is worth asking any more."""
+        return not len(self.to_label) + len(self.to_relax)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many candidates have got how far; they add up to all."""
+        return {step: int(np.sum(self.steps == step)) for step in STEPS}
+
+
+def prospects(
+    candidates: StructureBatch,
+    references: StructureBatch,
+    sigmas: Mapping[int, float],
+    *,
+    labels: StructureBatch | None = None,
+    relaxed: StructureBatch | None = None,
+    settings: VerificationSettings | None = None,
+) -> Prospects:
+    """Judge the candidates by all that DFT has said.
+
+    Parameters
+    ----------
+    candidates
+        With the columns `formation_energy`, predicted by a potential and counted from the elements
+        as it has them (eV/atom), and `stage`, the number of the stage whose potential that is. A
+        status of ``unreliable`` or ``duplicate`` rules a candidate out, ``relaxed`` says that it is
+        among the references, ``extrapolating`` that its energy must not make a hull.
+    references
+        The elements, relaxed by DFT.
+    sigmas
+        By stage, the error of its energies that is thought likely beforehand, eV/atom.
+    labels, relaxed
+        What DFT has labelled and relaxed, by their ids.
+
+    Notes
+    -----
+    Energies are compared as formation energies, each counted from the elements of its own kind:
+    labels, finals and potentials may differ by what is linear in composition. Distances are
+    counted from the hull of all that is known best, predictions included: what is on it is asked
+    about first, and it is enough only when all of it has been relaxed by DFT. An error is that of a
+    prediction made before the label was known.
+    """
+    settings = settings or VerificationSettings()
+    steps = strings([PREDICTED] * len(candidates))
+    for word in (UNRELIABLE, DUPLICATE, RELAXED):
+        steps[candidates.status == word] = word
+    phases = _finished(references, relaxed)
+    hull = hull_of(phases).hull
+    labelled = _known(candidates, labels, hull, steps, LABELLED)
+    final = _known(candidates, relaxed, hull, steps, RELAXED)
+    gains, seen = _gains(labelled, final)
+    known = np.isfinite(seen)
+
+    fractions = _fractions(candidates.with_species(hull.species))
+    best = np.array(candidates.columns['formation_energy'], dtype=np.float64)
+    stages = candidates.columns['stage']
+    errors: dict[int, ErrorModel] = {}
+    for stage, sigma in sigmas.items():
+        own = stages == stage
+        met = own & known
+        shift = composition_shift((seen - best)[met], fractions[met], sigma)
+        best[own] += fractions[own] @ shift
+        errors[stage] = fit_errors((seen - best)[met], sigma)
+    best[known] = seen[known]
+    best[np.isin(steps, (UNRELIABLE, DUPLICATE))] = np.nan
+
+    in_doubt, only_labelled, failed = (steps == word for word in (PREDICTED, LABELLED, FAILED))
+    hopeful = (in_doubt & (candidates.status != EXTRAPOLATING)) | only_labelled
+    height = _joint_hull(phases, hull, candidates, best, hopeful).energies_at(fractions)
+    distances = best - height
+    margins = distances + settings.tolerance
+    probabilities = np.zeros(len(candidates))
+    expected = []
+    for stage, model in errors.items():
+        unknown = (stages == stage) & (in_doubt | failed)
+        probabilities[unknown] = model.exceed(margins[unknown])
+        expected.append((model, margins[unknown]))
+    # a relaxation only ever gains: of the two tails there is one
+    probabilities[only_labelled] = np.minimum(1.0, 2.0 * gains.exceed(margins[only_labelled]))
+
+    asked = in_doubt | only_labelled
+    needed = _needed(probabilities, asked, settings.expected_missed)
+    chosen = _foremost(probabilities, needed)[: settings.batch]
+    return Prospects(
+        steps=steps,
+        distances=distances,
+        probabilities=probabilities,
+        errors=errors,
+        gains=gains,
+        expected_missed=float(probabilities.sum()),
+        bound=fewest(expected, float(probabilities[only_labelled].sum())),
+        to_label=chosen[steps[chosen] == PREDICTED],
+        to_relax=chosen[steps[chosen] == LABELLED],
+        contenders=_needed(probabilities, in_doubt, NEGLIGIBLE * settings.expected_missed),
+    )
+
+
+def _gains(labelled: Floats, final: Floats) -> tuple[ErrorModel, Floats]:
+    """Return what relaxing gains after a label, and what is known of final energies (or NaN)."""
+    both = np.isfinite(labelled) & np.isfinite(final)
+    gained = (labelled - final)[both]
+    typical = float(np.median(gained)) if len(gained) else 0.0
+    return fit_errors(gained, GAIN), np.where(np.isfinite(final), final, labelled - typical)
+
+
+def audit_rows(steps: Strings, number: int, seed: int) -> Ints:
+    """Return candidates chosen at random among those that were only predicted."""
+    rows = np.flatnonzero(steps == PREDICTED)
+    generator = np.random.default_rng(seed)
+    chosen: Ints = np.sort(generator.permutation(rows)[: min(number, len(rows) // 20)])
+    return chosen
+
+
+def audit_report(found: Prospects, audited: Bools) -> dict[str, Any]:
+    """Return what a random sample says of those that DFT was never asked about.
+
+    Parameters
+    ----------
+    audited
+        shape (n_candidates,): which were labelled at random. Of these, only those count that would
+        not have been asked about otherwise.
+    """
+    rest = found.steps == PREDICTED
+    sample = audited & (found.steps == LABELLED)
+    lower = int(np.sum(sample & (found.distances < 0)))
+    n_audited = int(sample.sum())
+    bound = share_bound(lower, n_audited) if n_audited else 1.0
+    return {
+        'n_audited': n_audited,
+        'n_found': lower,
+        'n_rest': int(rest.sum()),
+        'bound': float(bound * rest.sum()),
+    }
+
+
+def _finished(references: StructureBatch, relaxed: StructureBatch | None) -> StructureBatch:
+    from aiida_mtp.core.structures import StructureBatch as Batch
+
+    sets = [references] if relaxed is None else [references, relaxed]
+    joined = Batch.concatenate(sets)
+    return joined.take(joined.status == 'done')
+
+
+def _joint_hull(
+    phases: StructureBatch, hull: Hull, candidates: StructureBatch, best: Floats, hopeful: Bools
+) -> Hull:
+    """Return the hull of formation energies that DFT has found, and of those to be hoped for."""
+    from aiida_mtp.core.structures import StructureBatch as Batch
+
+    found = phases.replaced(energies=hull.formation_energies(phases) * phases.n_atoms)
+    hoped = candidates.replaced(energies=best * candidates.n_atoms).take(hopeful)
+    both = Batch.concatenate([found, hoped.replaced(columns={})])
+    return hull_of(both, dict.fromkeys(hull.species, 0.0)).hull
+
+
+def _fractions(batch: StructureBatch) -> Floats:
+    fractions: Floats = batch.compositions / batch.n_atoms[:, None]
+    return fractions
+
+
+def _known(
+    candidates: StructureBatch,
+    found: StructureBatch | None,
+    hull: Hull,
+    steps: Strings,
+    word: str,
+) -> Floats:
+    """Return formation energies that DFT has found, NaN elsewhere, and take note in `steps`."""
+    energies = np.full(len(candidates), np.nan)
+    if found is None or not len(found):
+        return energies
+    row_of: Mapping[str, int] = {str(key): row for row, key in enumerate(candidates.ids)}
+    rows = np.array([row_of[str(key)] for key in found.ids])
+    done = found.status == 'done'
+    steps[rows[done]] = word
+    steps[rows[~done]] = FAILED
+    energies[rows[done]] = hull.formation_energies(found)[done]
+    return energies
+
+
+def _needed(probabilities: Floats, asked: Bools, allowed: float) -> Ints:
+    """Return the rows, the most likely first, without which the rest adds up to what is allowed."""
+    rows = np.flatnonzero(asked)
+    order = rows[np.argsort(probabilities[rows], kind='stable')]
+    n_left = int(np.searchsorted(np.cumsum(probabilities[order]), allowed, side='right'))
+    needed: Ints = order[n_left:][::-1]
+    return needed
+
+
+def _foremost(probabilities: Floats, rows: Ints) -> Ints:
+    """Return the first of some rows, which add up to a share of them all.
+
+    The answers about these tell how likely the others are: most need not be asked about then.
+    """
+    sums = np.cumsum(probabilities[rows])
+    first: Ints = rows[: int(np.searchsorted(sums, SHARE * sums[-1])) + 1] if len(rows) else rows
+    return first

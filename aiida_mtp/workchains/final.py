@@ -1,0 +1,276 @@
+"""The last stage of the screen: DFT on what may lie on the hull, the most likely first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiida.engine import ExitCode, ToContext, if_, while_
+from aiida.orm import ArrayData, Dict, Int, Str, to_aiida_type
+
+from aiida_mtp.calculations.final_functions import (
+    add_answers,
+    choose_candidates,
+    gather_candidates,
+    predict_anew,
+    summarise_rounds,
+    take_contenders,
+)
+from aiida_mtp.calculations.set_functions import append_labels, split_structures
+from aiida_mtp.core.errors import InputError
+from aiida_mtp.core.screening.verification import VerificationSettings
+from aiida_mtp.data.potential import MtpPotentialData
+from aiida_mtp.data.structures import StructureSetData
+from aiida_mtp.workchains.jobs import EngineWorkChain
+from aiida_mtp.workchains.label import MtpLabelWorkChain, failure
+
+
+def validate_settings(node: Dict, _: Any) -> str | None:
+    """Return what is wrong with the settings."""
+    try:
+        VerificationSettings.from_mapping(node.get_dict())
+    except InputError as error:
+        return str(error)
+    return None
+
+
+class MtpFinalWorkChain(EngineWorkChain):
+    """Relax with DFT what may lie on the hull, until nothing that lies below is to be expected.
+
+    In every round the candidates most likely to lie below the hull of DFT energies take a step:
+    those known by the potential alone are labelled, those still likely after that are relaxed. The
+    hull and the errors of potential and labels are judged anew, the potential learns what was found
+    and predicts what is left again. It ends when the number of structures to be expected below the
+    hull among the rest is smaller than a limit. Every energy on the hull is one of DFT; of the rest
+    the report says how many might lie below it.
+    """
+
+    @classmethod
+    def define(cls, spec: Any) -> None:
+        """Define inputs, outline, outputs and exit codes."""
+        super().define(spec)
+        spec.input('structures', valid_type=StructureSetData, help='What the last stage relaxed.')
+        spec.input(
+            'earlier',
+            valid_type=StructureSetData,
+            help='What the stage before it relaxed, also what it has dropped.',
+        )
+        spec.input(
+            'potential', valid_type=MtpPotentialData, help='The potential of the last stage.'
+        )
+        spec.input('training_set', valid_type=StructureSetData, help='What that was trained on.')
+        spec.input('report', valid_type=Dict, help='Report of the last stage: errors.')
+        spec.input('earlier_report', valid_type=Dict, help='Report of the stage before it.')
+        spec.input('references', valid_type=StructureSetData, help='The elements, by DFT.')
+        settings = {
+            'settings': ('When it is enough.', validate_settings),
+            'relax': ('Settings of relaxations with the potential.', None),
+            'train': ('Settings of the training.', None),
+        }
+        for name, (text, validator) in settings.items():
+            spec.input(
+                name,
+                valid_type=Dict,
+                serializer=to_aiida_type,
+                default=lambda: Dict({}),
+                validator=validator,
+                help=text,
+            )
+        for name, default in {'shard_size': 5000, 'seed': 0}.items():
+            spec.input(
+                name,
+                valid_type=Int,
+                serializer=to_aiida_type,
+                default=lambda default=default: Int(default),
+                help='As in the stages.',
+            )
+        spec.expose_inputs(MtpLabelWorkChain, include=('dft',))
+        spec.outline(
+            cls.setup,
+            cls.choose,
+            cls.run_predictions,
+            cls.jobs(),
+            cls.inspect_predictions,
+            cls.choose,
+            while_(cls.should_ask)(
+                cls.run_dft,
+                cls.inspect_dft,
+                if_(cls.should_learn)(
+                    cls.run_training,
+                    cls.jobs(),
+                    cls.inspect_training,
+                    cls.run_predictions,
+                    cls.jobs(),
+                    cls.inspect_predictions,
+                ),
+                cls.choose,
+            ),
+            cls.results,
+        )
+        spec.output(
+            'structures', valid_type=StructureSetData, required=False, help='What DFT relaxed.'
+        )
+        spec.output(
+            'labels', valid_type=StructureSetData, required=False, help='What DFT labelled.'
+        )
+        spec.output('candidates', valid_type=StructureSetData, help='All, as last predicted.')
+        spec.output('verdict', valid_type=ArrayData, help='What is known of each candidate.')
+        spec.output('report', valid_type=Dict, help='How many were asked about, and the risk.')
+        spec.output('potential', valid_type=MtpPotentialData, help='The last potential.')
+        spec.output('training_set', valid_type=StructureSetData, help='What it was trained on.')
+        spec.exit_code(402, 'ERROR_DFT_FAILED', message='DFT failed: {reason}')
+        spec.exit_code(403, 'ERROR_TRAINING_FAILED', message='Training failed: {reason}')
+        spec.exit_code(404, 'ERROR_RELAXATION_FAILED', message='Relaxation failed: {reason}')
+
+    def setup(self) -> None:
+        """Begin with what the stages left."""
+        self.ctx.round = 0
+        self.ctx.reports = {}
+        self.ctx.potential = self.inputs.potential
+        self.ctx.training_set = self.inputs.training_set
+        self.ctx.audited = None
+        self.ctx.known = {}  # `labels` and `relaxed`, once there are any
+        self.ctx.candidates = gather_candidates(
+            self.inputs.references, self.inputs.earlier, self.inputs.structures, self.inputs.report
+        )
+
+    # One round
+
+    def choose(self) -> None:
+        """Judge all candidates, and choose what DFT is asked next."""
+        found = choose_candidates(
+            self.ctx.candidates,
+            self.inputs.references,
+            self.inputs.settings,
+            self.inputs.earlier_report,
+            self.inputs.report,
+            **self.ctx.known,
+            **({'audited': self.ctx.audited} if 'labels' in self.ctx.known else {}),
+        )
+        self.ctx.audited = found.get('audited', self.ctx.audited)
+        self.ctx.chosen = {name: found[name] for name in ('to_label', 'to_relax', 'contenders')}
+        self.ctx.verdict = found['verdict']
+        self.ctx.reports[f'round_{self.ctx.round:03d}'] = found['report']
+        missed = found['report']['expected_missed']
+        self.report(
+            f'round {self.ctx.round}: {missed:.2g} structures below the hull are to be expected; '
+            f'{len(found["to_label"])} are labelled, {len(found["to_relax"])} relaxed next'
+        )
+
+    def should_ask(self) -> bool:
+        """Whether anything is worth asking."""
+        settings = VerificationSettings.from_mapping(self.inputs.settings.get_dict())
+        n_chosen = len(self.ctx.chosen['to_label']) + len(self.ctx.chosen['to_relax'])
+        return bool(n_chosen) and self.ctx.round < settings.max_rounds
+
+    def run_dft(self) -> ToContext[str, Any]:
+        """Label some candidates and relax others."""
+        self.ctx.round += 1
+        asked = {}
+        for name, task, label in (
+            ('to_label', 'static', 'label'),
+            ('to_relax', 'relax', 'relaxation'),
+        ):
+            if len(self.ctx.chosen[name]):
+                inputs = self.exposed_inputs(MtpLabelWorkChain)
+                asked[name] = self.submit(
+                    MtpLabelWorkChain,
+                    structures=self.ctx.chosen[name],
+                    task=Str(task),
+                    metadata={'call_link_label': f'{label}_{self.ctx.round}'},
+                    **inputs,
+                )
+        self.ctx.asked = list(asked)
+        return ToContext(**asked)
+
+    def inspect_dft(self) -> ExitCode | None:
+        """Add the answers to what is known."""
+        self.ctx.news = []
+        for name in self.ctx.asked:
+            job = self.ctx[name]
+            if not job.is_finished_ok:
+                return self.exit_codes.ERROR_DFT_FAILED.format(reason=failure(job))
+            key = {'to_label': 'labels', 'to_relax': 'relaxed'}[name]
+            answers = job.outputs.structures
+            self.ctx.news.append(answers)
+            previous = self.ctx.known.get(key)
+            known = {**self.ctx.known}
+            known[key] = answers if previous is None else add_answers(answers, previous)
+            self.ctx.known = known
+        return None
+
+    def should_learn(self) -> bool:
+        """Whether the potential can learn from the answers: computed as its labels were."""
+        own = self._label_settings(self.ctx.training_set)
+        new = set().union(*(self._label_settings(answers) for answers in self.ctx.news))
+        return bool(new) and new == own
+
+    def run_training(self) -> None:
+        """Train the potential further."""
+        for answers in self.ctx.news:
+            self.ctx.training_set = append_labels(answers, self.ctx.training_set)
+        self._queue(
+            'mtp.train',
+            f'train_{self.ctx.round}',
+            structures=self.ctx.training_set,
+            parameters=self.inputs.train,
+            seed=self.inputs.seed,
+            potential=self.ctx.potential,
+        )
+
+    def inspect_training(self) -> ExitCode | None:
+        """Take the better potential."""
+        jobs, reason = self._take_jobs()
+        if reason:
+            return self.exit_codes.ERROR_TRAINING_FAILED.format(reason=reason)
+        (job,) = jobs
+        self.ctx.potential = job.outputs.potential
+        return None
+
+    def run_predictions(self) -> None:
+        """Predict anew what is still in doubt."""
+        if len(self.ctx.chosen['contenders']):
+            chosen = take_contenders(self.ctx.chosen['contenders'], self.inputs.references)
+            self._relax(chosen, f'relax_{self.ctx.round}')
+
+    def inspect_predictions(self) -> ExitCode | None:
+        """Take the new predictions."""
+        jobs, reason = self._take_jobs()
+        if reason:
+            return self.exit_codes.ERROR_RELAXATION_FAILED.format(reason=reason)
+        if jobs:
+            parts = {f'part_{index}': job.outputs.structures for index, job in enumerate(jobs)}
+            self.ctx.candidates = predict_anew(self.ctx.candidates, **parts)
+        return None
+
+    def results(self) -> None:
+        """Return what DFT found, and what is known of all."""
+        if 'relaxed' in self.ctx.known:
+            self.out('structures', self.ctx.known['relaxed'])
+        if 'labels' in self.ctx.known:
+            self.out('labels', self.ctx.known['labels'])
+        self.out('candidates', self.ctx.candidates)
+        self.out('verdict', self.ctx.verdict)
+        self.out('potential', self.ctx.potential)
+        self.out('training_set', self.ctx.training_set)
+        self.out('report', summarise_rounds(**self.ctx.reports))
+
+    # Parts of the steps
+
+    def _relax(self, structures: StructureSetData, label: str) -> None:
+        """Put relaxations with the newest potential into the queue."""
+        shards = [structures]
+        if len(structures) > self.inputs.shard_size.value:
+            pieces = split_structures(structures, self.inputs.shard_size)
+            shards = [pieces[key] for key in sorted(pieces)]
+        for index, shard in enumerate(shards):
+            self._queue(
+                'mtp.relax',
+                f'{label}_{index}',
+                structures=shard,
+                potential=self.ctx.potential,
+                parameters=self.inputs.relax,
+            )
+
+    @staticmethod
+    def _label_settings(structures: StructureSetData) -> set[str]:
+        return set(structures.base.attributes.get('label_settings', []))

@@ -1,0 +1,148 @@
+"""Every candidate of a system relaxed by the reference itself: what a screen has to find.
+
+The references are cheap ones; what counts is that every candidate can be asked.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aiida_mtp.core.files import read_structures, write_structures
+from aiida_mtp.core.screening.elements import elemental_structures
+from aiida_mtp.core.screening.hull import HullOfSet, hull_of
+from aiida_mtp.core.structures import StructureBatch
+
+EMT: dict[str, Any] = {'calculator': 'emt', 'fmax': 0.005, 'smax': 0.0005}
+SAME = 1e-3  # eV/atom: as low as the brute force found it
+
+
+@dataclass(frozen=True)
+class System:
+    """What to screen, and with which reference.
+
+    Parameters
+    ----------
+    cells
+        Atoms in the largest cells of each lattice.
+    settings
+        Of the reference, as `mtp-dft` reads them.
+    """
+
+    elements: tuple[str, ...]
+    cells: dict[str, int]
+    settings: dict[str, Any] = field(default_factory=lambda: dict(EMT))
+
+
+SYSTEMS = {
+    'Cu-Ni-Pt': System(('Cu', 'Ni', 'Pt'), {'fcc': 8, 'bcc': 8, 'hcp': 6}),
+    'Cu-Ag-Au': System(('Cu', 'Ag', 'Au'), {'fcc': 8, 'bcc': 8, 'hcp': 6}),
+    'Cu-Ni-Pt small': System(('Cu', 'Ni', 'Pt'), {'fcc': 6, 'bcc': 6, 'hcp': 6}),
+    'Ni-Pt': System(('Ni', 'Pt'), {'fcc': 9, 'bcc': 9, 'hcp': 8}),
+    'Cu-Pt tiny': System(('Cu', 'Pt'), {'fcc': 3, 'bcc': 2, 'hcp': 0}),
+}
+
+
+@dataclass(frozen=True)
+class Truth:
+    """All candidates of a system, relaxed by the reference, and their hull.
+
+    Parameters
+    ----------
+    candidates
+        As a screen begins with them.
+    relaxed
+        The elements, and after them the candidates in their order.
+    """
+
+    candidates: StructureBatch
+    relaxed: StructureBatch
+    hull: HullOfSet
+
+    @property
+    def evaluations(self) -> int:
+        """Single points that it took."""
+        return evaluations(self.relaxed)
+
+    @property
+    def phases(self) -> dict[str, float]:
+        """Stable compounds: formula → energy, eV/atom."""
+        rows = self.hull.stable
+        rows = rows[np.count_nonzero(self.relaxed.compositions[rows], axis=1) > 1]
+        formulas = self.relaxed.formulas
+        return {formulas[row]: float(self.relaxed.energies_per_atom[row]) for row in rows}
+
+    def found(self, relaxed: StructureBatch) -> list[str]:
+        """Return the stable compounds that a set holds, as low in energy or lower."""
+        lowest: dict[str, float] = {}
+        for formula, energy in zip(relaxed.formulas, relaxed.energies_per_atom, strict=True):
+            lowest[formula] = min(energy, lowest.get(formula, np.inf))
+        return [
+            formula
+            for formula, energy in self.phases.items()
+            if lowest.get(formula, np.inf) <= energy + SAME
+        ]
+
+
+def evaluations(relaxed: StructureBatch) -> int:
+    """Return how many single points labels and relaxations took."""
+    return int(np.nansum(relaxed.column('n_steps', 0.0)) + len(relaxed))
+
+
+def truth_of(name: str, folder: Path, processes: int = 2) -> Truth:
+    """Return the truth about a system; computes what the folder does not hold yet."""
+    system = SYSTEMS[name]
+    own = folder / '-'.join(system.elements)
+    own.mkdir(parents=True, exist_ok=True)
+    settings = own / 'settings.json'
+    settings.write_text(json.dumps(system.settings))
+    elements = own / 'elements.parquet'
+    write_structures(elements, elemental_structures(system.elements))
+    references = _relaxed(elements, settings, own, processes)
+    volumes = references.volumes / references.n_atoms
+    spec = own / f'{name}.json'
+    spec.write_text(
+        json.dumps(
+            {
+                'elements': list(system.elements),
+                **system.cells,
+                'atomic_volumes': _lowest_volumes(references, volumes),
+            }
+        )
+    )
+    candidates = own / f'{name}.parquet'
+    _run('mtp-engine', 'prototypes', spec, '-o', candidates)
+    relaxed = _relaxed(candidates, settings, own, processes)
+    joined = StructureBatch.concatenate([references, relaxed])
+    return Truth(read_structures(candidates), joined, hull_of(joined))
+
+
+def _lowest_volumes(references: StructureBatch, volumes: Any) -> dict[str, float]:
+    lowest = {}
+    for column, symbol in enumerate(references.species):
+        own = np.flatnonzero(references.compositions[:, column])
+        lowest[symbol] = float(volumes[own[np.argmin(references.energies_per_atom[own])]])
+    return lowest
+
+
+def _relaxed(structures: Path, settings: Path, folder: Path, processes: int) -> StructureBatch:
+    """Relax structures by the reference; what has been relaxed before is taken."""
+    output = structures.with_suffix('.relaxed.parquet')
+    options = ['-o', output, '--results', folder / 'results', '--processes', str(processes)]
+    _run('mtp-dft', 'relax', structures, settings, *options)
+    relaxed = read_structures(output)
+    failed = np.flatnonzero(relaxed.status != 'done')
+    if len(failed):
+        print(f'{len(failed)} of {len(relaxed)} did not relax')
+    return relaxed.take(relaxed.status == 'done')
+
+
+def _run(program: str, *words: str | Path) -> None:
+    command = [str(Path(sys.executable).parent / program), *map(str, words)]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)

@@ -1,0 +1,174 @@
+"""What screens find of the truth, and what it costs: screens beside brute force.
+
+    python benchmarks/recall.py [SYSTEM ...] [--seeds N] [--folder DIR] [--processes N]
+
+Relaxes all candidates of a system with the reference (kept in the folder, hours for the large
+systems), runs real screens of them with several seeds in an AiiDA profile of their own, compares,
+keeps each screen in docs/benchmarks/recall.json, and writes docs/benchmarks/recall.md of all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from brute_force import SYSTEMS, Truth, evaluations, truth_of
+from results import Results
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aiida.orm import WorkChainNode
+
+    from aiida_mtp.core.structures import StructureBatch
+
+NEAR = 5e-3  # eV/atom above the hull
+PAGE = """# What a screen finds
+
+Screens beside brute force: every candidate relaxed by the same reference. Calls are single points
+of the reference, those of relaxations among them. *Fixed reach* is what would have been relaxed,
+and found, had everything within four errors of the hull of the second stage gone to DFT.
+"""
+HEAD = (
+    'system', 'seed', 'candidates', 'stable', 'found', 'within 5 meV', 'calls', 'of brute force',
+    'relaxed', 'fixed reach: relaxed', 'found', 'within 5 meV', 'expected missed', 'at most',
+)  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('systems', nargs='*', metavar='SYSTEM', help=', '.join(SYSTEMS))
+    parser.add_argument('--seeds', type=int, default=5)
+    parser.add_argument('--folder', type=Path, default=Path.home() / '.cache/aiida-mtp/recall')
+    parser.add_argument('--processes', type=int, default=2)
+    args = parser.parse_args(argv)
+    results = Results('recall')
+    for name in args.systems:
+        truth = truth_of(name, args.folder, args.processes)
+        for seed in range(args.seeds):
+            screen, seconds = run_screen(name, truth, seed, args.folder)
+            row = judged(screen, truth)
+            results.keep(f'{name}, seed {seed}', {'system': name, 'seconds': seconds, **row})
+            results.write_page(page(results.rows))
+            print(name, seed, row)
+
+
+def run_screen(name: str, truth: Truth, seed: int, folder: Path) -> tuple[WorkChainNode, float]:
+    """Run a screen of a system's candidates to its end; return it and the time it took, s."""
+    os.environ.setdefault('AIIDA_PATH', str(folder / 'aiida'))
+    Path(os.environ['AIIDA_PATH']).mkdir(parents=True, exist_ok=True)
+    from aiida.engine import run_get_node
+    from aiida.manage import get_manager
+
+    from aiida_mtp.cli.profile import ensure_codes, ensure_profile
+    from aiida_mtp.data.structures import StructureSetData
+    from aiida_mtp.workchains.screen import MtpScreenWorkChain
+
+    if get_manager().get_profile() is None:
+        ensure_profile('recall')
+    codes = ensure_codes()
+    system = SYSTEMS[name]
+    builder = MtpScreenWorkChain.get_builder_from_protocol(
+        list(system.elements),
+        codes['mtp-engine'],
+        codes['mtp-dft'],
+        structures=StructureSetData.from_batch(truth.candidates),
+        overrides=overrides(system.settings, seed),
+    )
+    start = time.monotonic()
+    _, screen = run_get_node(builder)
+    if not screen.is_finished_ok:
+        raise RuntimeError(f'screen {screen.pk} of {name}: {screen.exit_message}')
+    return screen, time.monotonic() - start
+
+
+def overrides(settings: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Return what differs from the protocol: DFT is the reference, and counts every call."""
+    return {
+        'prototypes': None,
+        'dft': {'settings': settings, 'reuse': False},
+        'final_settings': settings,
+        'final': {'seed': seed},
+        'stage_1': {'seed': seed, 'max_initial': 250, 'max_labels': 100},
+        'stage_2': {'seed': seed, 'max_labels': 100},
+    }
+
+
+def judged(screen: WorkChainNode, truth: Truth) -> dict[str, Any]:
+    """Return what a screen found of the truth, and what it took, beside the fixed reach."""
+    hull = screen.outputs.hull.get_batch()
+    hull = hull.take(hull.status == 'done')
+    retained = screen.outputs.stage_2.retained.get_batch()
+    steps = screen.outputs.final.report.get_dict()
+    return {
+        'n_candidates': len(truth.candidates),
+        'n_stable': len(truth.phases),
+        'brute_force': truth.evaluations,
+        'found': len(truth.found(hull)),
+        'missed': sorted(set(truth.phases) - set(truth.found(hull))),
+        'near': _near(screen, truth),
+        'spent': _spent(screen),
+        'relaxations': len(hull) - len(screen.outputs.references),
+        'expected_missed': steps['expected_missed'],
+        'bound': steps['bound'],
+        'retained': len(retained),
+        'retained_found': len(truth.found(_true(truth, retained))),
+        'retained_near': _share_of_near(truth, set(retained.ids)),
+    }
+
+
+def _true(truth: Truth, batch: StructureBatch) -> StructureBatch:
+    """Return structures as the reference relaxed them, and the elements."""
+    wanted = set(batch.ids)
+    return truth.relaxed.take([row for row, key in enumerate(truth.relaxed.ids) if key in wanted])
+
+
+def _near(screen: WorkChainNode, truth: Truth) -> float:
+    """Return the share of structures near the hull that DFT was asked about, or their likes."""
+    outputs = screen.outputs.final
+    batch = outputs.candidates.get_batch()
+    steps = outputs.verdict.get_array('step')
+    asked = set(batch.ids[np.isin(steps, ('labelled', 'relaxed'))])
+    same = batch.columns['duplicate_of']
+    asked |= {key for key, other in zip(batch.ids, same, strict=True) if other in asked}
+    return _share_of_near(truth, asked)
+
+
+def _share_of_near(truth: Truth, asked: set[str]) -> float:
+    rows = np.flatnonzero(truth.hull.e_above_hull < NEAR)
+    rows = rows[np.count_nonzero(truth.relaxed.compositions[rows], axis=1) > 1]
+    return float(np.mean([str(truth.relaxed.ids[row]) in asked for row in rows]))
+
+
+def _spent(screen: WorkChainNode) -> dict[str, int]:
+    """Return the single points of labels and relaxations, by what they were for."""
+    counts = {'references': evaluations(screen.outputs.references.get_batch())}
+    counts['training'] = len(screen.outputs.stage_2.training_set)
+    final = screen.outputs.final
+    for name, key in (('labels', 'labels'), ('relaxations', 'structures')):
+        counts[name] = evaluations(final[key].get_batch()) if key in final else 0
+    return counts
+
+
+def page(rows: dict[str, Any]) -> str:
+    """Return the page of all screens."""
+    lines = [PAGE, f'| {" | ".join(HEAD)} |', '|' + '---|' * len(HEAD)]
+    for name, row in rows.items():
+        spent = sum(row['spent'].values())
+        lines.append(
+            f'| {row["system"]} | {name.rpartition(" ")[2]} | {row["n_candidates"]} '
+            f'| {row["n_stable"]} | {row["found"]} | {row["near"]:.0%} | {spent} '
+            f'| {spent / row["brute_force"]:.2%} | {row["relaxations"]} | {row["retained"]} '
+            f'| {row["retained_found"]} | {row["retained_near"]:.0%} '
+            f'| {row["expected_missed"]:.2g} | {row["bound"]} |'
+        )
+    return '\n'.join(lines)
+
+
+if __name__ == '__main__':
+    main()
