@@ -104,7 +104,9 @@ class MtpScreenWorkChain(EngineWorkChain):
         spec.output_namespace('structures', dynamic=True, help='Those, one node each.')
         spec.output('references', valid_type=StructureSetData, help='The elements, relaxed.')
         spec.output('candidates', valid_type=StructureSetData, help='What entered the screen.')
-        spec.expose_outputs(MtpFinalWorkChain, namespace='final')
+        spec.expose_outputs(
+            MtpFinalWorkChain, namespace='final', namespace_options={'required': False}
+        )
         for stage in STAGES:
             spec.expose_outputs(MtpLearnWorkChain, namespace=stage)
             spec.output(f'{stage}.retained', valid_type=StructureSetData, help='What was kept.')

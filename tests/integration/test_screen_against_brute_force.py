@@ -92,7 +92,7 @@ def assert_trace_is_whole(screen):
     found = trace(screen, compound['formula'])
     assert found.structure_id == compound['id']
     assert found.final.process.process_type == 'aiida.calculations:mtp.dft'
-    assert [learnt.stage for learnt in found.stages] == ['stage_1', 'stage_2']
+    assert [learnt.stage for learnt in found.stages][:2] == ['stage_1', 'stage_2']
     made = {job.uuid for job in dft_jobs()}
     for learnt in found.stages:
         assert {source.process.uuid for source in learnt.sources} <= made
