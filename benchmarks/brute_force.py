@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fast_emt import relax_with_emt
 
 from aiida_mtp.core.files import read_structures, write_structures
 from aiida_mtp.core.screening.elements import elemental_structures
@@ -133,10 +134,18 @@ def _lowest_volumes(references: StructureBatch, volumes: Any) -> dict[str, float
 
 def _relaxed(structures: Path, settings: Path, folder: Path, processes: int) -> StructureBatch:
     """Relax structures by the reference; what has been relaxed before is taken."""
+    values = json.loads(settings.read_text())
+    if values['calculator'] == 'emt':
+        relaxed = relax_with_emt(read_structures(structures), values['fmax'], values['smax'])
+        return _done(relaxed)
     output = structures.with_suffix('.relaxed.parquet')
     options = ['-o', output, '--results', folder / 'results', '--processes', str(processes)]
     _run('mtp-dft', 'relax', structures, settings, *options)
-    relaxed = read_structures(output)
+    return _done(read_structures(output))
+
+
+def _done(relaxed: StructureBatch) -> StructureBatch:
+    """Return what has been relaxed to the end."""
     failed = np.flatnonzero(relaxed.status != 'done')
     if len(failed):
         print(f'{len(failed)} of {len(relaxed)} did not relax')
