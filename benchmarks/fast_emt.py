@@ -100,7 +100,10 @@ def evaluate_emt(frame: Frame, types: Types, emt: Emt, inverse: Floats, shell: S
             sigma += decay * emt.n0[o] / emt.n0[s] * weight
         ds = -math.log(sigma * emt.inv12gamma1[s]) / (BETA * emt.eta2[s])
         x = emt.lam[s] * ds
-        cohesive, repulsive = emt.e0[s] * math.exp(-x), 6.0 * emt.v0[s] * math.exp(-emt.kappa[s] * ds)
+        cohesive, repulsive = (
+            emt.e0[s] * math.exp(-x),
+            6.0 * emt.v0[s] * math.exp(-emt.kappa[s] * ds),
+        )
         energy += (1.0 + x) * cohesive + repulsive - emt.e0[s]
         slopes[i] = (x * emt.lam[s] * cohesive + emt.kappa[s] * repulsive) / (
             BETA * emt.eta2[s] * sigma
@@ -117,7 +120,9 @@ def evaluate_emt(frame: Frame, types: Types, emt: Emt, inverse: Floats, shell: S
             chi = emt.n0[o] / emt.n0[s]
             own = math.exp(-emt.eta2[o] * (r - BETA * emt.s0[o])) * chi * weight
             other = math.exp(-emt.eta2[s] * (r - BETA * emt.s0[s])) / chi * weight
-            slope = slopes[i] * own * (fall - emt.eta2[o]) + slopes[j] * other * (fall - emt.eta2[s])
+            slope = slopes[i] * own * (fall - emt.eta2[o]) + slopes[j] * other * (
+                fall - emt.eta2[s]
+            )
             own = math.exp(-emt.kappa[o] * (r / BETA - emt.s0[o])) * chi * weight
             other = math.exp(-emt.kappa[s] * (r / BETA - emt.s0[s])) / chi * weight
             own *= -emt.half_v0_over_gamma2[s]

@@ -81,6 +81,11 @@ def refuse_mixed_settings(batch: StructureBatch) -> None:
         )
 
 
+def label_settings(structures: StructureSetData) -> list[str]:
+    """Return the hashes of the DFT settings a set was labelled with; none where that is unknown."""
+    return list(structures.base.attributes.get('label_settings', []))
+
+
 def _unique(ids: Any) -> Any:
     seen: dict[str, int] = {}
     unique = ids.copy()

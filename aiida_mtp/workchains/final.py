@@ -15,7 +15,11 @@ from aiida_mtp.calculations.final_functions import (
     summarise_rounds,
     take_contenders,
 )
-from aiida_mtp.calculations.set_functions import append_labels, split_structures
+from aiida_mtp.calculations.set_functions import (
+    append_labels,
+    label_settings,
+    split_structures,
+)
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.screening.verification import VerificationSettings
 from aiida_mtp.data.potential import MtpPotentialData
@@ -200,8 +204,8 @@ class MtpFinalWorkChain(EngineWorkChain):
 
     def should_learn(self) -> bool:
         """Whether the potential can learn from the answers: computed as its labels were."""
-        own = self._label_settings(self.ctx.training_set)
-        new = set().union(*(self._label_settings(answers) for answers in self.ctx.news))
+        own = set(label_settings(self.ctx.training_set))
+        new = set().union(*(label_settings(answers) for answers in self.ctx.news))
         return bool(new) and new == own
 
     def run_training(self) -> None:
@@ -270,7 +274,3 @@ class MtpFinalWorkChain(EngineWorkChain):
                 potential=self.ctx.potential,
                 parameters=self.inputs.relax,
             )
-
-    @staticmethod
-    def _label_settings(structures: StructureSetData) -> set[str]:
-        return set(structures.base.attributes.get('label_settings', []))

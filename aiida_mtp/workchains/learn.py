@@ -10,6 +10,7 @@ from aiida.orm import Dict, Float, Int, to_aiida_type
 from aiida_mtp.calculations.set_functions import (
     append_labels,
     collect_relaxed,
+    label_settings,
     split_structures,
 )
 from aiida_mtp.calculations.stage_functions import (
@@ -122,6 +123,12 @@ class MtpLearnWorkChain(EngineWorkChain):
         spec.exit_code(402, 'ERROR_LABELLING_FAILED', message='Labelling failed: {reason}')
         spec.exit_code(403, 'ERROR_TRAINING_FAILED', message='Training failed: {reason}')
         spec.exit_code(404, 'ERROR_RELAXATION_FAILED', message='Relaxation failed: {reason}')
+        spec.exit_code(
+            405,
+            'ERROR_MIXED_SETTINGS',
+            message='The training set has labels of settings {known}, DFT gives {new}: they must '
+            'not be mixed. Label all with the same code and settings, or set max_iterations to 0.',
+        )
 
     def setup(self) -> ExitCode | None:
         """Begin with what the inputs give."""
@@ -256,6 +263,12 @@ class MtpLearnWorkChain(EngineWorkChain):
                 f'the first, {batch.ids[0]}: {batch.columns["message"][0]}'
             )
         previous = {'previous': self.ctx.training_set} if self.ctx.training_set else {}
+        for known in previous.values():
+            settings, new = label_settings(known), label_settings(labelled)
+            if settings != new:
+                return self.exit_codes.ERROR_MIXED_SETTINGS.format(
+                    known=', '.join(settings) or 'unknown', new=', '.join(new)
+                )
         self.ctx.training_set = append_labels(labelled, **previous)
         return None
 

@@ -60,6 +60,13 @@ class MtpScreenWorkChain(EngineWorkChain):
             required=False,
             help='Structures of your own, beside the prototypes or in their place.',
         )
+        spec.input(
+            'training_set',
+            valid_type=StructureSetData,
+            required=False,
+            help='Labelled structures to begin with, of an earlier screen or from elsewhere; by '
+            'default a first set is selected and labelled.',
+        )
         spec.expose_inputs(MtpLearnWorkChain, include=('engine', 'dft'))
         spec.inputs['dft'].validator = validate_dft
         spec.input(
@@ -196,7 +203,7 @@ class MtpScreenWorkChain(EngineWorkChain):
         if 'prototypes' not in self.inputs and 'structures' not in self.inputs:
             return self.exit_codes.ERROR_NO_CANDIDATES
         self.ctx.candidates = self.inputs.get('structures')
-        self.ctx.training_set = None
+        self.ctx.training_set = self.inputs.get('training_set')
         return None
 
     def run_references(self) -> ToContext[str, Any]:

@@ -14,6 +14,7 @@ OVERRIDES = {
     'prototypes': {'fcc': 2, 'bcc': 2, 'hcp': 0, 'aflow': 0},
     'stage_1': {'level': 6, 'max_initial': 14, 'relax': NO_LEARNING},
     'stage_2': {'level': 6, 'relax': NO_LEARNING, 'retain': {'k': 2.0}},
+    'final': {'rule': 'all_retained'},
 }
 VASP = {'potential_family': FAMILY, 'k_spacing': 0.5, 'fmax': 0.005}
 EMT = {'calculator': 'emt', 'fmax': 0.005, 'smax': 0.0005}
@@ -48,6 +49,8 @@ def test_cu_pt(codes, aiida_localhost, tmp_path):
     )
     assert stable(found).keys() == stable(expected).keys()
     assert len(stable(found)) > 2
+    assert 'final' not in found.outputs  # all that was retained is relaxed, nothing is in doubt
+    assert len(found.outputs.hull) >= len(found.outputs.stage_2.retained)
     for formula, energy in stable(expected).items():
         assert stable(found)[formula] == pytest.approx(energy, abs=2e-3)
     compound = min(stable(found), key=stable(found).get)

@@ -94,3 +94,18 @@ def test_a_stage_goes_on_from_an_earlier_one(codes):
     assert node.is_finished_ok, node.exit_message
     known = set(first['training_set'].get_batch().ids)
     assert known <= set(second['training_set'].get_batch().ids)
+
+
+def test_labels_of_other_settings_are_not_mixed_with_what_is_given(codes):
+    outputs, node = learn(codes, prototypes(), max_iterations=0, max_initial=2)
+    assert node.is_finished_ok, node.exit_message
+    batch = outputs['training_set'].get_batch()
+    foreign = StructureSetData.from_batch(
+        batch.with_columns(label_settings=['elsewhere'] * len(batch))
+    )
+    _, node = learn(codes, prototypes(), training_set=foreign, max_iterations=1)
+    assert node.exit_status == 405
+    assert 'settings elsewhere' in node.exit_message
+    outputs, node = learn(codes, prototypes(), training_set=foreign, max_iterations=0)
+    assert node.is_finished_ok, node.exit_message
+    assert outputs['training_set'].uuid == foreign.uuid
