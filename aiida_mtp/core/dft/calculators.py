@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aiida_mtp.core.dft.magnetism import starting_moments
+from aiida_mtp.core.dft.universal import UNIVERSAL, universal_calculator, universal_class
 from aiida_mtp.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,14 +32,15 @@ def make_calculator(settings: DftSettings, atoms: Atoms, directory: str = '.') -
         from aiida_mtp.core.dft.gpaw_calculator import make_gpaw
 
         return make_gpaw(settings, atoms)
-    calculator = _calculator_class(settings.calculator)
     parameters = dict(settings.parameters)
     if settings.k_spacing is not None:
         parameters['kpts'] = k_mesh(settings, atoms.cell.array)
-    if settings.calculator != 'emt':
-        parameters['directory'] = directory
     try:
-        return calculator(**parameters)
+        if settings.calculator in UNIVERSAL:
+            return universal_calculator(settings.calculator, parameters)
+        if settings.calculator != 'emt':
+            parameters['directory'] = directory
+        return _calculator_class(settings.calculator)(**parameters)
     except TypeError as error:
         raise InputError(
             f'calculator {settings.calculator} refuses its parameters: {error}'
@@ -116,6 +118,8 @@ def _calculator_class(name: str) -> Any:
     """Return a calculator by the name under which ASE knows it."""
     from ase.calculators.calculator import get_calculator_class
 
+    if name in UNIVERSAL:
+        return universal_class(name)
     try:
         return get_calculator_class(name)  # type: ignore[no-untyped-call]
     except ImportError as error:

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiida_mtp.core.dft.magnetism import MOMENTS, SPINS
+from aiida_mtp.core.dft.universal import UNIVERSAL
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.settings import Range, Settings
 
@@ -30,7 +31,12 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
         'smearing_width': 0.2,
     },
 }
-_PACKAGES = {'emt': ('ase',), 'gpaw': ('gpaw', 'gpaw-data', 'ase')}
+_PACKAGES = {
+    'emt': ('ase',),
+    'gpaw': ('gpaw', 'gpaw-data', 'ase'),
+    **{name: (*origin.packages, 'ase') for name, origin in UNIVERSAL.items()},
+}
+_WITHOUT_K_POINTS = ('emt', *UNIVERSAL)
 _PLANE_WAVES = ('cutoff', 'smearing', 'smearing_width')  # what only `gpaw` is told by name
 
 
@@ -41,8 +47,9 @@ class DftSettings(Settings):
     Parameters
     ----------
     calculator
-        ``gpaw`` (plane waves), ``emt`` (a toy for a dozen metals, for trying things out), or the
-        name of another calculator of ASE, whose settings go into `parameters`.
+        ``gpaw`` (plane waves); ``sevennet`` or ``chgnet``, universal potentials where DFT is too
+        dear; ``emt`` (a toy for a dozen metals, for trying things out); or the name of another
+        calculator of ASE, whose settings go into `parameters`.
     parameters
         Further parameters of the calculator, by its own names.
     cutoff
@@ -111,7 +118,8 @@ class DftSettings(Settings):
         if self.calculator != 'gpaw':
             given = [name for name in _PLANE_WAVES if getattr(self, name) is not None]
             given += ['spin'] if self.spin != 'none' else []
-            given += ['k_spacing'] if self.calculator == 'emt' and self.k_spacing else []
+            if self.calculator in _WITHOUT_K_POINTS and self.k_spacing:
+                given.append('k_spacing')
             if given:
                 raise InputError(
                     f'DFT setting {given[0]}: calculator {self.calculator!r} does not know it; '
@@ -174,6 +182,7 @@ def _check_calculator(name: str) -> None:
     if name not in names and name not in external_calculators:
         raise InputError(
             f'DFT setting calculator={name!r}: not a calculator of ASE; known: gpaw, emt, '
+            f'{", ".join(UNIVERSAL)}, '
             f'{", ".join(sorted(set(names) - set(_PACKAGES)))}'
         )
 
