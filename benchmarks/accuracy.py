@@ -227,11 +227,11 @@ def aluminium_nickel_titanium_stage(stage: str) -> Row:
     settings = TrainingSettings(
         n_folds=0, n_starts=4, max_iterations=100, force_limit=5.0, energy_window=0.5
     )
-    of_stage = (batch.columns['stage'] == stage) & (above < reach) & ~_wild(batch)
+    of_stage = (batch.columns['stage'] == stage) & (above < reach) & ~is_wild(batch)
     folds = np.random.default_rng(0).permutation(len(batch)) % FOLDS
     start = time.perf_counter()
     held_out = of_stage & (folds == 0)
-    used = (folds != 0) & (above < reach) & ~_wild(batch)
+    used = (folds != 0) & (above < reach) & ~is_wild(batch)
     training = train_new(batch.take(used), 16, batch.species, ALNITI_CUTOFF, settings)
     higher = raised(training.model, level)
     training = train_further(batch.take(used), higher, replace(settings, max_iterations=30))
@@ -255,7 +255,7 @@ def aluminium_nickel_titanium_stage(stage: str) -> Row:
     )
 
 
-def _wild(batch: StructureBatch) -> Bools:
+def is_wild(batch: StructureBatch) -> Bools:
     """Tell frames with a force above 5 eV/Å."""
     sizes = np.nan_to_num(np.linalg.norm(batch.forces, axis=1))
     wild: Bools = np.maximum.reduceat(sizes, batch.first_atom[:-1]) > 5.0

@@ -69,13 +69,15 @@ class Cluster:
         )
 
     @contextlib.contextmanager
-    def site(self, before: str = '', after: str = '') -> Iterator[Site]:
+    def site(self, before: str = '', after: str = '', dft: Path | None = None) -> Iterator[Site]:
         """Make a profile with a database of its own, and load it; all is gone at the end.
 
         Parameters
         ----------
         before, after
             Shell commands of each job.
+        dft
+            An `mtp-dft` in the place of our own.
         """
         from aiida.manage import get_manager
         from aiida.manage.configuration import create_profile, get_config, profile_context
@@ -104,7 +106,7 @@ class Cluster:
         site = Site(self, name)
         try:
             with profile_context(profile.name, allow_switch=True):
-                site.make_codes(before, after)
+                site.make_codes(before, after, dft)
                 yield site
         finally:
             site.stop_daemon()
@@ -115,16 +117,25 @@ class Cluster:
 
     def sql(self, statement: str) -> None:
         """Let PostgreSQL's superuser do something."""
+        with self._connection() as connection:
+            connection.execute(statement)
+
+    def ask(self, question: str) -> Any:
+        """Return the one value that PostgreSQL answers."""
+        with self._connection() as connection:
+            (answer,) = connection.execute(question).fetchone() or (None,)
+        return answer
+
+    def _connection(self) -> psycopg.Connection[Any]:
         postgres = self.postgres
-        with psycopg.connect(
+        return psycopg.connect(
             host=postgres['database_hostname'],
             port=postgres['database_port'],
             user=postgres['database_username'],
             password=postgres['database_password'],
             dbname='postgres',
             autocommit=True,
-        ) as connection:
-            connection.execute(statement)
+        )
 
 
 class Site:
@@ -138,7 +149,7 @@ class Site:
         self.cluster, self.profile = cluster, profile
         self.scratch = cluster.folder / 'scratch' / profile
 
-    def make_codes(self, before: str = '', after: str = '') -> None:
+    def make_codes(self, before: str = '', after: str = '', dft: Path | None = None) -> None:
         """Set up computers and codes."""
         from aiida.orm import Computer, InstalledCode
 
@@ -156,7 +167,7 @@ class Site:
             InstalledCode(
                 label=label,
                 computer=computer,
-                filepath_executable=str(BIN / label),
+                filepath_executable=str(dft if dft and label == 'mtp-dft' else BIN / label),
                 default_calc_job_plugin=plugin,
                 prepend_text=f'export OMP_NUM_THREADS=1 PYTHONPATH={REPOSITORY}\n{before}',
                 append_text=after,

@@ -1,0 +1,272 @@
+"""A screen of hundreds of thousands of structures: times, nodes, bytes and memory.
+
+    AIIDA_MTP_TEST_CLUSTER=$(.ci/cluster.sh up) python benchmarks/scale.py 7 9 11 --dft PATH
+
+Each number is that of the atoms in the largest cells of fcc and bcc; those of hcp hold one fewer
+if it is odd. The potentials learn from the published labels of Al-Ni-Ti (Gubaev 2019). What the
+final stage asks is answered by a universal potential in the place of DFT: `--dft` is an `mtp-dft`
+beside which SevenNet is installed. Keeps a row for each screen in docs/benchmarks/scale.json, and
+writes docs/benchmarks/scale.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import psutil
+from cluster import Cluster
+from results import Results
+from scale_page import page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aiida.orm import CalcJobNode, ProcessNode, WorkChainNode
+    from cluster import Site
+
+    from aiida_mtp.core.structures import StructureBatch
+
+BEFORE, AFTER = 'date +%s.%N >> began', 'date +%s.%N >> ended'  # in the folder of each job
+ENGINE = {
+    'queue_name': 'engine',
+    'custom_scheduler_commands': '#SBATCH --exclusive',  # one after the other: it is one machine
+    'resources': {'num_machines': 1, 'num_mpiprocs_per_machine': 1, 'num_cores_per_mpiproc': 2},
+}
+DFT = {**ENGINE, 'queue_name': 'dft'}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is screened, and how.
+
+    Parameters
+    ----------
+    prototypes
+        As the screen's input.
+    training_set
+        Labelled structures that both potentials learn from; nothing else is labelled for them.
+    reference
+        Settings of what stands for DFT in the final stage.
+    shard_size
+        Structures in a job.
+    levels
+        Of the potentials of the two stages.
+    """
+
+    elements: tuple[str, ...]
+    prototypes: dict[str, int]
+    training_set: StructureBatch
+    reference: dict[str, Any]
+    shard_size: int = 10_000
+    levels: tuple[int, int] = (16, 20)
+    train: dict[str, Any] = field(default_factory=dict)
+
+    def overrides(self) -> dict[str, Any]:
+        """Return what differs from the protocol."""
+        stage = {
+            'max_iterations': 0,
+            'shard_size': self.shard_size,
+            'train': self.train,
+            'relax': {'threshold_save': None},
+        }
+        return {
+            'prototypes': self.prototypes,
+            'engine': {'options': ENGINE},
+            'dft': {'settings': self.reference, 'options': DFT},
+            'final_settings': self.reference,
+            'stage_1': {**stage, 'level': self.levels[0], 'cutoff': 5.0},
+            'stage_2': {**stage, 'level': self.levels[1], 'cutoff': 5.0},
+        }
+
+
+def published_case(largest: int) -> Case:
+    """Return the published screen of Al-Ni-Ti, with cells of up to so many atoms."""
+    from accuracy import is_wild
+    from reference_data import aluminium_nickel_titanium
+
+    from aiida_mtp.core.training.weights import energies_above_mixtures
+
+    batch = aluminium_nickel_titanium()
+    above = energies_above_mixtures(batch, np.ones(len(batch), dtype=bool))
+    near = batch.take((above < 1.0) & ~is_wild(batch))
+    return Case(
+        elements=('Al', 'Ni', 'Ti'),
+        prototypes={'fcc': largest, 'bcc': largest, 'hcp': largest // 2 * 2, 'aflow': 20},
+        training_set=near.replaced(status=np.array(['done'] * len(near), dtype=object)),
+        reference={'calculator': 'sevennet', 'parameters': {'model': '7net-0'}},
+        train={'force_limit': 5.0, 'energy_window': 0.5, 'n_starts': 4},
+    )
+
+
+def run_screen(case: Case, watch: Watch) -> WorkChainNode:
+    """Run a screen on the daemon to its end."""
+    from aiida.engine import submit
+    from aiida.orm import load_code
+
+    from aiida_mtp.data.structures import StructureSetData
+    from aiida_mtp.workchains.screen import MtpScreenWorkChain
+
+    builder = MtpScreenWorkChain.get_builder_from_protocol(
+        list(case.elements),
+        load_code('mtp-engine@engine'),
+        load_code('mtp-dft@dft'),
+        overrides=case.overrides(),
+    )
+    builder.training_set = StructureSetData.from_batch(case.training_set)
+    screen = submit(builder)
+    while not screen.is_terminated:
+        time.sleep(1.0)
+        watch.look()
+    if not screen.is_finished_ok:
+        raise RuntimeError(f'screen {screen.pk}: {screen.exit_message or screen.process_state}')
+    return screen
+
+
+class Watch:
+    """The largest memory of what runs: one process of the engine, one worker of the daemon."""
+
+    KINDS: ClassVar = {'engine': 'mtp-engine', 'worker': 'worker'}
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.peaks = dict.fromkeys([*self.KINDS, 'all'], 0)
+
+    def look(self) -> None:
+        """Look once."""
+        together = 0
+        for process in psutil.process_iter(['cmdline', 'memory_info']):
+            words, memory = process.info['cmdline'] or [], process.info['memory_info']
+            if memory is None:
+                continue
+            for kind, word in self.KINDS.items():
+                if any(part.endswith(word) for part in words[:6]):
+                    self.peaks[kind] = max(self.peaks[kind], memory.rss)
+                    together += memory.rss
+        self.peaks['all'] = max(self.peaks['all'], together)
+
+
+def spans(jobs: list[CalcJobNode]) -> list[tuple[float, float]]:
+    """Return from when to when each run of the jobs has computed, by the clock of its node."""
+    found = []
+    for job in jobs:
+        folder = Path(job.get_remote_workdir())
+        began, ended = (
+            [float(line) for line in (folder / name).read_text().split()]
+            for name in ('began', 'ended')
+        )
+        found += zip(began, ended, strict=False)
+    return found
+
+
+def covered(intervals: list[tuple[float, float]]) -> float:
+    """Return how long at least one of the intervals lasted."""
+    total, reached = 0.0, -np.inf
+    for begin, end in sorted(intervals):
+        total += max(0.0, end - max(begin, reached))
+        reached = max(reached, end)
+    return total
+
+
+def part_row(process: ProcessNode, n_structures: int, n_atoms: int) -> dict[str, Any]:
+    """Return what a part of a screen took: s, jobs, nodes."""
+    from aiida.orm import CalcJobNode
+
+    below = [process, *process.called_descendants] if hasattr(process, 'called') else [process]
+    jobs = [node for node in below if isinstance(node, CalcJobNode)]
+    created = {link.pk for node in below for link in node.base.links.get_outgoing().all_nodes()}
+    busy = covered(spans(jobs))
+    wall = (process.mtime - process.ctime).total_seconds()
+    return {
+        'n_structures': n_structures,
+        'n_atoms': n_atoms,
+        'wall': wall,
+        'busy': busy,
+        'relaxing': covered(spans([j for j in jobs if j.process_label == 'MtpRelaxCalculation'])),
+        'jobs': len(jobs),
+        'nodes': len({node.pk for node in below} | created),
+    }
+
+
+def parts_of(screen: WorkChainNode) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield a row for each part of a screen."""
+    sets = {
+        'prototypes': screen.outputs.candidates,
+        'stage_1': screen.outputs.candidates,
+        'stage_2': screen.outputs.stage_1.retained,
+        'final': screen.outputs.stage_2.retained,
+    }
+    called = {link.link_label: link.node for link in screen.base.links.get_outgoing().all()}
+    for label, structures in sets.items():
+        n_atoms = structures.base.attributes.get('n_atoms')
+        yield label, part_row(called[label], len(structures), n_atoms)
+
+
+def bytes_of(site: Site) -> dict[str, int]:
+    """Return the size of the database and of the repository."""
+    from aiida.manage import get_manager
+    from aiida.orm import Node, QueryBuilder
+
+    container = get_manager().get_profile_storage().get_repository()._backend.container  # noqa: SLF001
+    folder = Path(container.get_folder())
+    query = f"select pg_database_size('{site.profile}')"
+    return {
+        'database': int(site.cluster.ask(query)),
+        'repository': sum(p.stat().st_size for p in folder.rglob('*') if p.is_file()),
+        'nodes': QueryBuilder().append(Node).count(),
+    }
+
+
+def measure(cluster: Cluster, case: Case, dft: Path | None = None) -> dict[str, Any]:
+    """Run a screen in a profile of its own, and return its row."""
+    from aiida.orm import CalcJobNode
+
+    with cluster.site(BEFORE, AFTER, dft=dft) as site:
+        site.start_daemon()
+        watch = Watch(site)
+        screen = run_screen(case, watch)
+        training = screen.outputs.stage_1.report.get_dict()['training']
+        final = screen.outputs.final.report.get_dict()
+        jobs = [node for node in screen.called_descendants if isinstance(node, CalcJobNode)]
+        return {
+            'elements': list(case.elements),
+            'prototypes': case.prototypes,
+            'levels': list(case.levels),
+            'reference': case.reference['calculator'],
+            'error': training.get('energy_rmse_validation'),
+            'parts': dict(parts_of(screen)),
+            'wall': (screen.mtime - screen.ctime).total_seconds(),
+            'jobs': len(jobs),
+            'runs': len(spans(jobs)),
+            'memory': watch.peaks,
+            'bytes': bytes_of(site),
+            'stable': [phase['formula'] for phase in screen.outputs.stable['phases']],
+            'relaxations': len(screen.outputs.hull),
+            'steps': final['steps'],
+            'expected_missed': final['expected_missed'],
+            'bound': final['bound'],
+        }
+
+
+def main() -> None:
+    """Measure, and write the page."""
+    parser = argparse.ArgumentParser(description=(__doc__ or '').partition('\n')[0])
+    parser.add_argument('largest', nargs='*', type=int, metavar='ATOMS', default=[7, 8, 11])
+    parser.add_argument('--dft', type=Path, help='an mtp-dft beside which SevenNet is installed')
+    args = parser.parse_args()
+    results = Results('scale')
+    cluster = Cluster(os.environ['AIIDA_MTP_TEST_CLUSTER'])
+    for largest in args.largest:
+        row = measure(cluster, published_case(largest), args.dft)
+        results.keep(f'≤ {largest}', row)
+        results.write_page(page(results.rows))
+        print(largest, row, flush=True)
+
+
+if __name__ == '__main__':
+    main()
