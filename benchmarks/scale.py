@@ -73,7 +73,7 @@ class Case:
             'max_iterations': 0,
             'shard_size': self.shard_size,
             'train': self.train,
-            'relax': {'threshold_save': None},
+            'relax': {'threshold_save': 10.0},  # nothing is to be labelled
         }
         return {
             'prototypes': self.prototypes,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiida.engine import ExitCode, ToContext, if_, while_
 from aiida.orm import ArrayData, Dict, Int, Str, to_aiida_type
 
+from aiida_mtp.calculations.base import checked_by
 from aiida_mtp.calculations.final_functions import (
     add_answers,
     choose_candidates,
@@ -20,21 +21,16 @@ from aiida_mtp.calculations.set_functions import (
     label_settings,
     split_structures,
 )
-from aiida_mtp.core.errors import InputError
+from aiida_mtp.core.relax.settings import RelaxSettings
 from aiida_mtp.core.screening.verification import VerificationSettings
+from aiida_mtp.core.training.settings import TrainingSettings
 from aiida_mtp.data.potential import MtpPotentialData
 from aiida_mtp.data.structures import StructureSetData
 from aiida_mtp.workchains.jobs import EngineWorkChain
 from aiida_mtp.workchains.label import MtpLabelWorkChain, failure
 
-
-def validate_settings(node: Dict, _: Any) -> str | None:
-    """Return what is wrong with the settings."""
-    try:
-        VerificationSettings.from_mapping(node.get_dict())
-    except InputError as error:
-        return str(error)
-    return None
+if TYPE_CHECKING:
+    from aiida_mtp.core.settings import Settings
 
 
 class MtpFinalWorkChain(EngineWorkChain):
@@ -65,18 +61,18 @@ class MtpFinalWorkChain(EngineWorkChain):
         spec.input('report', valid_type=Dict, help='Report of the last stage: errors.')
         spec.input('earlier_report', valid_type=Dict, help='Report of the stage before it.')
         spec.input('references', valid_type=StructureSetData, help='The elements, by DFT.')
-        settings = {
-            'settings': ('When it is enough.', validate_settings),
-            'relax': ('Settings of relaxations with the potential.', None),
-            'train': ('Settings of the training.', None),
+        settings: dict[str, tuple[type[Settings], str]] = {
+            'settings': (VerificationSettings, 'When it is enough.'),
+            'relax': (RelaxSettings, 'Settings of relaxations with the potential.'),
+            'train': (TrainingSettings, 'Settings of the training.'),
         }
-        for name, (text, validator) in settings.items():
+        for name, (kind, text) in settings.items():
             spec.input(
                 name,
                 valid_type=Dict,
                 serializer=to_aiida_type,
                 default=lambda: Dict({}),
-                validator=validator,
+                validator=checked_by(kind.from_mapping),
                 help=text,
             )
         for name, default in {'shard_size': 5000, 'seed': 0}.items():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiida.engine import ExitCode, ToContext, if_, while_
 from aiida.orm import Dict, Float, Int, to_aiida_type
 
+from aiida_mtp.calculations.base import checked_by
 from aiida_mtp.calculations.set_functions import (
     append_labels,
     collect_relaxed,
@@ -19,10 +20,16 @@ from aiida_mtp.calculations.stage_functions import (
     summarise_stage,
     untrained_potential,
 )
+from aiida_mtp.core.relax.settings import RelaxSettings
+from aiida_mtp.core.screening.perturbation import PerturbationSettings
+from aiida_mtp.core.training.settings import TrainingSettings
 from aiida_mtp.data.potential import MtpPotentialData
 from aiida_mtp.data.structures import StructureSetData
 from aiida_mtp.workchains.jobs import EngineWorkChain
 from aiida_mtp.workchains.label import MtpLabelWorkChain, failure
+
+if TYPE_CHECKING:
+    from aiida_mtp.core.settings import Settings
 
 
 class MtpLearnWorkChain(EngineWorkChain):
@@ -61,22 +68,30 @@ class MtpLearnWorkChain(EngineWorkChain):
             'shard_size': (Int, 5000, 'Structures per relaxation job.'),
             'seed': (Int, 0, 'Seed of everything random.'),
         }
-        for name, (kind, default, text) in numbers.items():
+        for name, (node, default, text) in numbers.items():
             spec.input(
                 name,
-                valid_type=kind,
+                valid_type=node,
                 serializer=to_aiida_type,
-                default=lambda kind=kind, default=default: kind(default),
+                default=lambda node=node, default=default: node(default),
                 help=text,
             )
-        settings = {
-            'relax': 'Settings of the relaxation with the potential.',
-            'train': 'Settings of the training.',
-            'perturb': 'How prototypes are strained and rattled for the initial training set.',
+        settings: dict[str, tuple[type[Settings], str]] = {
+            'relax': (RelaxSettings, 'Settings of the relaxation with the potential.'),
+            'train': (TrainingSettings, 'Settings of the training.'),
+            'perturb': (
+                PerturbationSettings,
+                'How prototypes are strained and rattled for the initial training set.',
+            ),
         }
-        for name, text in settings.items():
+        for name, (kind, text) in settings.items():
             spec.input(
-                name, valid_type=Dict, serializer=to_aiida_type, default=lambda: Dict({}), help=text
+                name,
+                valid_type=Dict,
+                serializer=to_aiida_type,
+                default=lambda: Dict({}),
+                validator=checked_by(kind.from_mapping),
+                help=text,
             )
         spec.expose_inputs(MtpLabelWorkChain, include=('dft',))
         learn = (

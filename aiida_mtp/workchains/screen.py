@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aiida.engine import ExitCode, ToContext, if_
 from aiida.orm import ArrayData, Bool, Dict, List, Str, to_aiida_type
 
+from aiida_mtp.calculations.base import checked_by
 from aiida_mtp.calculations.screen_functions import (
     build_hull,
     elemental_structures,
@@ -16,10 +17,11 @@ from aiida_mtp.calculations.screen_functions import (
 )
 from aiida_mtp.calculations.set_functions import extract_structure, take_unreferenced
 from aiida_mtp.core.errors import InputError
+from aiida_mtp.core.screening.funnel import RetainSettings
 from aiida_mtp.core.screening.verification import LIKELY_FIRST, VerificationSettings
 from aiida_mtp.data.structures import StructureSetData
 from aiida_mtp.workchains.backends import backend_of
-from aiida_mtp.workchains.final import MtpFinalWorkChain, validate_settings
+from aiida_mtp.workchains.final import MtpFinalWorkChain
 from aiida_mtp.workchains.jobs import EngineWorkChain
 from aiida_mtp.workchains.label import MtpLabelWorkChain, failure, validate_dft
 from aiida_mtp.workchains.learn import MtpLearnWorkChain
@@ -83,6 +85,7 @@ class MtpScreenWorkChain(EngineWorkChain):
                 valid_type=Dict,
                 serializer=to_aiida_type,
                 default=lambda: Dict({}),
+                validator=checked_by(RetainSettings.from_mapping),
                 help='What is kept: within `k` times the error above the hull.',
             )
         spec.input(
@@ -90,7 +93,7 @@ class MtpScreenWorkChain(EngineWorkChain):
             valid_type=Dict,
             serializer=to_aiida_type,
             default=lambda: Dict({}),
-            validator=validate_settings,
+            validator=checked_by(VerificationSettings.from_mapping),
             help='In which order the final relaxations are done, and when it is enough.',
         )
         spec.outline(

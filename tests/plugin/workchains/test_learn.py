@@ -1,6 +1,7 @@
 """One learning stage with EMT in the place of DFT."""
 
 import numpy as np
+import pytest
 from aiida.engine import run_get_node
 from aiida.orm import Dict, Int
 from ase.build import bulk
@@ -109,3 +110,16 @@ def test_labels_of_other_settings_are_not_mixed_with_what_is_given(codes):
     outputs, node = learn(codes, prototypes(), training_set=foreign, max_iterations=0)
     assert node.is_finished_ok, node.exit_message
     assert outputs['training_set'].uuid == foreign.uuid
+
+
+@pytest.mark.parametrize(
+    ('name', 'values', 'message'),
+    [
+        ('relax', {'threshold_save': 20.0, 'threshold_break': 10.0}, 'not below threshold_save'),
+        ('train', {'energy_wait': 1.0}, 'unknown training setting energy_wait'),
+        ('perturb', {'copies': 0}, 'copies must be at least 1'),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_at_once(codes, name, values, message):
+    with pytest.raises(ValueError, match=message):
+        learn(codes, prototypes(), **{name: values})
