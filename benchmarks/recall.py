@@ -1,6 +1,6 @@
 """What screens find of the truth, and what it costs: screens beside brute force.
 
-    python benchmarks/recall.py [SYSTEM ...] [--seeds N] [--folder DIR] [--processes N]
+    python benchmarks/recall.py [SYSTEM ...] [--seeds SEED ...] [--folder DIR] [--processes N]
 
 Relaxes all candidates of a system with the reference (kept in the folder, hours for the large
 systems), runs real screens of them with several seeds in an AiiDA profile of their own, compares,
@@ -43,14 +43,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Measure, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('systems', nargs='*', metavar='SYSTEM', help=', '.join(SYSTEMS))
-    parser.add_argument('--seeds', type=int, default=5)
+    parser.add_argument('--seeds', type=int, nargs='+', default=range(5), metavar='SEED')
     parser.add_argument('--folder', type=Path, default=Path.home() / '.cache/aiida-mtp/recall')
     parser.add_argument('--processes', type=int, default=2)
     args = parser.parse_args(argv)
     results = Results('recall')
     for name in args.systems:
         truth = truth_of(name, args.folder, args.processes)
-        for seed in range(args.seeds):
+        for seed in args.seeds:
             screen, seconds = run_screen(name, truth, seed, args.folder)
             row = judged(screen, truth)
             results.keep(f'{name}, seed {seed}', {'system': name, 'seconds': seconds, **row})

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiida.engine import ExitCode, ToContext, if_, while_
-from aiida.orm import ArrayData, Dict, Int, Str, to_aiida_type
+from aiida.orm import ArrayData, Dict, Str
 
-from aiida_mtp.calculations.base import checked_by
 from aiida_mtp.calculations.final_functions import (
     add_answers,
     choose_candidates,
@@ -19,21 +18,15 @@ from aiida_mtp.calculations.final_functions import (
 from aiida_mtp.calculations.set_functions import (
     append_labels,
     label_settings,
-    split_structures,
 )
-from aiida_mtp.core.relax.settings import RelaxSettings
 from aiida_mtp.core.screening.verification import VerificationSettings
-from aiida_mtp.core.training.settings import TrainingSettings
 from aiida_mtp.data.potential import MtpPotentialData
 from aiida_mtp.data.structures import StructureSetData
-from aiida_mtp.workchains.jobs import EngineWorkChain
 from aiida_mtp.workchains.label import MtpLabelWorkChain, failure
-
-if TYPE_CHECKING:
-    from aiida_mtp.core.settings import Settings
+from aiida_mtp.workchains.potential import PotentialWorkChain
 
 
-class MtpFinalWorkChain(EngineWorkChain):
+class MtpFinalWorkChain(PotentialWorkChain):
     """Relax with DFT what may lie on the hull, until nothing that lies below is to be expected.
 
     In every round the candidates most likely to lie below the hull of DFT energies take a step:
@@ -61,28 +54,7 @@ class MtpFinalWorkChain(EngineWorkChain):
         spec.input('report', valid_type=Dict, help='Report of the last stage: errors.')
         spec.input('earlier_report', valid_type=Dict, help='Report of the stage before it.')
         spec.input('references', valid_type=StructureSetData, help='The elements, by DFT.')
-        settings: dict[str, tuple[type[Settings], str]] = {
-            'settings': (VerificationSettings, 'When it is enough.'),
-            'relax': (RelaxSettings, 'Settings of relaxations with the potential.'),
-            'train': (TrainingSettings, 'Settings of the training.'),
-        }
-        for name, (kind, text) in settings.items():
-            spec.input(
-                name,
-                valid_type=Dict,
-                serializer=to_aiida_type,
-                default=lambda: Dict({}),
-                validator=checked_by(kind.from_mapping),
-                help=text,
-            )
-        for name, default in {'shard_size': 5000, 'seed': 0}.items():
-            spec.input(
-                name,
-                valid_type=Int,
-                serializer=to_aiida_type,
-                default=lambda default=default: Int(default),
-                help='As in the stages.',
-            )
+        cls.settings_input(spec, 'settings', VerificationSettings, 'When it is enough.')
         spec.expose_inputs(MtpLabelWorkChain, include=('dft',))
         spec.outline(
             cls.setup,
@@ -208,14 +180,7 @@ class MtpFinalWorkChain(EngineWorkChain):
         """Train the potential further."""
         for answers in self.ctx.news:
             self.ctx.training_set = append_labels(answers, self.ctx.training_set)
-        self._queue(
-            'mtp.train',
-            f'train_{self.ctx.round}',
-            structures=self.ctx.training_set,
-            parameters=self.inputs.train,
-            seed=self.inputs.seed,
-            potential=self.ctx.potential,
-        )
+        self._queue_training(f'train_{self.ctx.round}', potential=self.ctx.potential)
 
     def inspect_training(self) -> ExitCode | None:
         """Take the better potential."""
@@ -230,7 +195,7 @@ class MtpFinalWorkChain(EngineWorkChain):
         """Predict anew what is still in doubt."""
         if len(self.ctx.chosen['contenders']):
             chosen = take_contenders(self.ctx.chosen['contenders'], self.inputs.references)
-            self._relax(chosen, f'relax_{self.ctx.round}')
+            self._queue_relaxations(chosen, f'relax_{self.ctx.round}')
 
     def inspect_predictions(self) -> ExitCode | None:
         """Take the new predictions."""
@@ -253,20 +218,3 @@ class MtpFinalWorkChain(EngineWorkChain):
         self.out('potential', self.ctx.potential)
         self.out('training_set', self.ctx.training_set)
         self.out('report', summarise_rounds(**self.ctx.reports))
-
-    # Parts of the steps
-
-    def _relax(self, structures: StructureSetData, label: str) -> None:
-        """Put relaxations with the newest potential into the queue."""
-        shards = [structures]
-        if len(structures) > self.inputs.shard_size.value:
-            pieces = split_structures(structures, self.inputs.shard_size)
-            shards = [pieces[key] for key in sorted(pieces)]
-        for index, shard in enumerate(shards):
-            self._queue(
-                'mtp.relax',
-                f'{label}_{index}',
-                structures=shard,
-                potential=self.ctx.potential,
-                parameters=self.inputs.relax,
-            )

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiida.engine import ExitCode, ToContext, if_, while_
-from aiida.orm import Dict, Float, Int, to_aiida_type
+from aiida.orm import Dict, Float, Int
 
-from aiida_mtp.calculations.base import checked_by
 from aiida_mtp.calculations.set_functions import (
     append_labels,
     collect_relaxed,
     label_settings,
-    split_structures,
 )
 from aiida_mtp.calculations.stage_functions import (
     perturb_structures,
@@ -20,19 +18,14 @@ from aiida_mtp.calculations.stage_functions import (
     summarise_stage,
     untrained_potential,
 )
-from aiida_mtp.core.relax.settings import RelaxSettings
 from aiida_mtp.core.screening.perturbation import PerturbationSettings
-from aiida_mtp.core.training.settings import TrainingSettings
 from aiida_mtp.data.potential import MtpPotentialData
 from aiida_mtp.data.structures import StructureSetData
-from aiida_mtp.workchains.jobs import EngineWorkChain
 from aiida_mtp.workchains.label import MtpLabelWorkChain, failure
-
-if TYPE_CHECKING:
-    from aiida_mtp.core.settings import Settings
+from aiida_mtp.workchains.potential import PotentialWorkChain
 
 
-class MtpLearnWorkChain(EngineWorkChain):
+class MtpLearnWorkChain(PotentialWorkChain):
     """Relax a set of structures with a potential trained on those it extrapolates on.
 
     Every iteration relaxes all structures with the newest potential, those that were relaxed before
@@ -59,40 +52,17 @@ class MtpLearnWorkChain(EngineWorkChain):
             required=False,
             help='A trained potential with its active set to start from; needs its training set.',
         )
-        numbers = {
-            'level': (Int, 10, 'Level of the potential, even, 2 to 28.'),
-            'cutoff': (Float, 5.0, 'Cutoff radius, Å.'),
-            'max_iterations': (Int, 15, 'Most trainings after the first.'),
-            'max_initial': (Int, 60, 'Most structures of the initial training set.'),
-            'max_labels': (Int, 40, 'Most structures labelled in one iteration.'),
-            'shard_size': (Int, 5000, 'Structures per relaxation job.'),
-            'seed': (Int, 0, 'Seed of everything random.'),
-        }
-        for name, (node, default, text) in numbers.items():
-            spec.input(
-                name,
-                valid_type=node,
-                serializer=to_aiida_type,
-                default=lambda node=node, default=default: node(default),
-                help=text,
-            )
-        settings: dict[str, tuple[type[Settings], str]] = {
-            'relax': (RelaxSettings, 'Settings of the relaxation with the potential.'),
-            'train': (TrainingSettings, 'Settings of the training.'),
-            'perturb': (
-                PerturbationSettings,
-                'How prototypes are strained and rattled for the initial training set.',
-            ),
-        }
-        for name, (kind, text) in settings.items():
-            spec.input(
-                name,
-                valid_type=Dict,
-                serializer=to_aiida_type,
-                default=lambda: Dict({}),
-                validator=checked_by(kind.from_mapping),
-                help=text,
-            )
+        cls.number_input(spec, 'level', Int, 10, 'Level of the potential, even, 2 to 28.')
+        cls.number_input(spec, 'cutoff', Float, 5.0, 'Cutoff radius, Å.')
+        cls.number_input(spec, 'max_iterations', Int, 15, 'Most trainings after the first.')
+        cls.number_input(spec, 'max_initial', Int, 60, 'Most structures of the first training set.')
+        cls.number_input(spec, 'max_labels', Int, 40, 'Most structures labelled in one iteration.')
+        cls.settings_input(
+            spec,
+            'perturb',
+            PerturbationSettings,
+            'How prototypes are strained and rattled for the initial training set.',
+        )
         spec.expose_inputs(MtpLabelWorkChain, include=('dft',))
         learn = (
             cls.run_labels,
@@ -190,22 +160,9 @@ class MtpLearnWorkChain(EngineWorkChain):
         return not self.ctx.finished
 
     def run_relaxations(self) -> None:
-        """Relax all structures, one job per shard."""
+        """Relax all structures."""
         self.ctx.iteration += 1
-        size = self.inputs.shard_size
-        if len(self.ctx.start) <= size.value:
-            shards = [self.ctx.start]
-        else:
-            pieces = split_structures(self.ctx.start, size)
-            shards = [pieces[key] for key in sorted(pieces)]
-        for index, shard in enumerate(shards):
-            self._queue(
-                'mtp.relax',
-                f'relax_{self.ctx.iteration}_{index}',
-                structures=shard,
-                potential=self.ctx.potential,
-                parameters=self.inputs.relax,
-            )
+        self._queue_relaxations(self.ctx.start, f'relax_{self.ctx.iteration}')
         self.report(f'iteration {self.ctx.iteration}: {len(self.ctx.start)} structures relax')
 
     def inspect_relaxations(self) -> ExitCode | None:
@@ -292,14 +249,7 @@ class MtpLearnWorkChain(EngineWorkChain):
         start = {'potential': self.ctx.potential}
         if self.ctx.potential is None:
             start = {'level': self.inputs.level, 'cutoff': self.inputs.cutoff}
-        self._queue(
-            'mtp.train',
-            f'train_{self.ctx.iteration}',
-            structures=self.ctx.training_set,
-            parameters=self.inputs.train,
-            seed=self.inputs.seed,
-            **start,
-        )
+        self._queue_training(f'train_{self.ctx.iteration}', **start)
 
     def inspect_training(self) -> ExitCode | None:
         """Take the new potential, and start the next iteration."""

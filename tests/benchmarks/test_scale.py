@@ -97,7 +97,7 @@ def test_a_small_screen_resumes_where_its_daemon_was_killed(cluster, monkeypatch
     monkeypatch.setattr(scale, 'Watch', Killer)
     row = scale.measure(cluster, case)
     assert struck
-    assert row['parts']['stage_1']['n_structures'] > 100
+    assert row['parts']['stage_1']['n_structures'] > 50
     assert row['runs'] == row['jobs']  # no shard was relaxed twice
     assert {'CuPt'} < set(row['stable'])
     assert row['memory']['engine'] > 1e7
