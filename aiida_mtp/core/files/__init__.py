@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from aiida_mtp.core.structures import StructureBatch
 
-KNOWN = '.parquet, .cfg, .xyz, .extxyz, .json (entries of pymatgen), .cif, .vasp, POSCAR*, CONTCAR*'
+KNOWN = (
+    '.parquet, .cfg, .xyz, .extxyz, .json (entries of pymatgen), .jsonl (OPTIMADE), .cif, .vasp, '
+    'POSCAR*, CONTCAR*'
+)
 
 
 def read_structures(
@@ -25,7 +28,8 @@ def read_structures(
     ----------
     path
         Its name tells the format: ``.parquet``, ``.cfg`` (MLIP), ``.xyz``, ``.extxyz``, ``.json``
-        (entries of pymatgen), ``.cif``, ``.vasp``, ``POSCAR…``, ``CONTCAR…``.
+        (entries of pymatgen), ``.jsonl`` (OPTIMADE), ``.cif``, ``.vasp``, ``POSCAR…``,
+        ``CONTCAR…``.
     species
         The list of species in which the types of the batch count. For a ``.cfg`` file, which has
         no names, these are the names of its types; by default ``type0``, ``type1`` …
@@ -55,6 +59,10 @@ def read_structures(
         from aiida_mtp.core.files.entries import read_entries
 
         batch = read_entries(path)
+    elif kind == 'optimade':
+        from aiida_mtp.core.files.optimade import read_optimade
+
+        batch = read_optimade(path)
     elif kind == 'cif':
         from aiida_mtp.core.files.crystal import read_cif
 
@@ -75,8 +83,8 @@ def write_structures(path: str | os.PathLike[str], batch: StructureBatch) -> Non
     """Write a batch, whole or not at all; the name tells the format as for reading.
 
     Parquet keeps everything; ``.cfg`` has no names of species, ``.xyz`` eight decimals, and both
-    write columns as text; ``.json`` has energies alone; ``.cif`` and POSCAR hold cells and
-    positions.
+    write columns as text; ``.json`` and ``.jsonl`` have energies alone; ``.cif`` and POSCAR hold
+    cells and positions.
 
     Raises
     ------
@@ -95,6 +103,8 @@ def write_structures(path: str | os.PathLike[str], batch: StructureBatch) -> Non
         from aiida_mtp.core.files.extxyz import write_extxyz as write
     elif kind == 'entries':
         from aiida_mtp.core.files.entries import write_entries as write
+    elif kind == 'optimade':
+        from aiida_mtp.core.files.optimade import write_optimade as write
     elif kind == 'cif':
         from aiida_mtp.core.files.crystal import write_cif as write
     else:
@@ -110,6 +120,7 @@ def _kind(path: Path) -> str:
         '.xyz': 'extxyz',
         '.extxyz': 'extxyz',
         '.json': 'entries',
+        '.jsonl': 'optimade',
         '.cif': 'cif',
         '.vasp': 'poscar',
     }
