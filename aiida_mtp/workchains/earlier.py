@@ -49,7 +49,8 @@ def _sets_labelled_alike(
         tag='process',
     )
     inputs = process.inputs
-    settings = inputs.dft.settings.base.caching.get_hash()
+    caching = inputs.dft.settings.base.caching
+    settings = caching.get_hash() or caching.compute_hash()  # an imported node has none
     same: tuple[tuple[str, Any, dict[str, Any]], ...] = (
         ('dft__settings', Dict, {'extras._aiida_hash': settings}),
         ('dft__code', AbstractCode, {'uuid': inputs.dft.code.uuid}),

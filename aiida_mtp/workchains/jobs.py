@@ -15,6 +15,7 @@ from aiida_mtp.workchains.label import (
     MAX_JOBS,
     failure,
     is_refused,
+    is_uncached,
     validate_max_jobs,
 )
 
@@ -65,7 +66,11 @@ class EngineWorkChain(WorkChain):
         self.ctx.window, self.ctx.queue = self.ctx.queue[:limit], self.ctx.queue[limit:]
         jobs = {}
         for index, job in enumerate(self.ctx.window):
-            metadata = {'options': engine.options, 'call_link_label': job['label']}
+            metadata = {
+                'options': engine.options,
+                'call_link_label': job['label'],
+                'disable_cache': is_uncached(self.node),
+            }
             process = CalculationFactory(job['process'])
             jobs[f'job_{index}'] = self.submit(
                 process, code=engine.code, metadata=metadata, **job['inputs']

@@ -61,6 +61,16 @@ def is_refused(process: ProcessNode) -> bool:
     return bool(process.exit_status == EngineCalculation.BAD_INPUT)
 
 
+def is_uncached(process: ProcessNode | None) -> bool:
+    """Tell whether a process, or one that called it, was launched with `metadata.disable_cache`."""
+    while process is not None:
+        given = process.get_metadata_inputs() or {}
+        if given.get('metadata', {}).get('disable_cache'):
+            return True
+        process = process.caller
+    return False
+
+
 def _size(structures: StructureSetData) -> float:
     """Return the mean number of atoms."""
     return structures.base.attributes.get('n_atoms') / max(len(structures), 1)
@@ -209,6 +219,7 @@ class MtpLabelWorkChain(WorkChain):
         for index, (shard, state, _) in enumerate(self.ctx.window):
             builder: Any = self.backend.builder(self._job(shard, state))
             builder.metadata.call_link_label = f'dft_{self.ctx.window_number}_{index}'
+            builder.metadata.disable_cache = is_uncached(self.node)
             jobs[f'job_{index}'] = self.submit(builder)
         self.ctx.window_number += 1
         total = sum(len(shard) for shard, _, _ in self.ctx.window)

@@ -157,3 +157,12 @@ def test_nothing_is_taken_from_other_settings_or_if_not_wanted(codes):
         assert len(dft_jobs(node)) == 1
     _, node = label(codes['mtp-dft'], given)
     assert not dft_jobs(node)
+
+
+def test_settings_that_were_imported_are_recognised(codes):
+    given = structure_set([bulk('Pt')])
+    label(codes['mtp-dft'], given)
+    settings = Dict(EMT_SETTINGS).store()
+    settings.base.caching.clear_hash()  # an archive keeps none
+    _, node = label(codes['mtp-dft'], given, dft={'settings': settings})
+    assert not dft_jobs(node)
