@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     path = Path(path)
     if path.exists() and not path.is_file():
         raise InputError(f'{path} is not a regular file; choose another name for the output')
+    if not path.parent.is_dir():  # told here, not with the temporary name
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
     # A name of this process: two that write the same file do not disturb each other.
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
