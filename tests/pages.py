@@ -4,6 +4,8 @@ import re
 import shlex
 from pathlib import Path
 
+import click
+
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r'^```(\S+)\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
@@ -29,3 +31,22 @@ def files(page):
         if name:
             found[name[1]] = block
     return found
+
+
+def understand(command, words):
+    """Refuse words that a command does not know, and the lack of some that it needs."""
+    context = command.context_class(command, info_name=command.name)
+    while True:
+        values, rest, _ = command.make_parser(context).parse_args(list(words))
+        if not isinstance(command, click.Group):
+            break
+        command, words = command.get_command(context, rest[0]), rest[1:]
+        assert command, rest
+        context = command.context_class(command, parent=context, info_name=command.name)
+    assert not rest
+    missing = [
+        p.name
+        for p in command.params
+        if isinstance(p, click.Argument) and p.required and not values.get(p.name)
+    ]
+    assert not missing or '--help' in words

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aiida_mtp.cli.parameters import examples
 from aiida_mtp.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
 PATIENCE = 300.0  # s: how long DFT may take to say that it works
 
 
-@click.command('quickstart')
+@click.command(
+    'quickstart',
+    epilog=examples(
+        'aiida-mtp quickstart --dft emt  # a toy, in about a minute',
+        'aiida-mtp quickstart  # Al-Ni with PBE; needs GPAW',
+        'aiida-mtp quickstart --again  # once more, from the cache',
+    ),
+)
 @click.option(
     '--dft',
     type=click.Choice(['gpaw', 'emt']),

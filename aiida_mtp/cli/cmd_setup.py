@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aiida_mtp.cli.parameters import examples
 from aiida_mtp.cli.root import load
 from aiida_mtp.core.errors import InputError
 
@@ -22,7 +23,15 @@ ENGINE, DFT = 'mtp.relax', 'mtp.dft'
 NAMES = {ENGINE: 'mtp-engine', DFT: 'mtp-dft'}
 
 
-@click.command('setup')
+@click.command(
+    'setup',
+    epilog=examples(
+        'aiida-mtp setup  # asks for what it needs',
+        'aiida-mtp setup --computer cluster --engine /sw/mtp/bin/mtp-engine --non-interactive',
+        'aiida-mtp setup Al Ni --computer cluster --dft /sw/vasp/bin/vasp_std '
+        "--potcar-family PBE.54 --prepend 'module load vasp'",
+    ),
+)
 @click.argument('elements', nargs=-1)
 @click.option('--computer', help='Label of the computer.')
 @click.option('--engine', metavar='PATH', help='mtp-engine there.')

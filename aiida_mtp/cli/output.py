@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from math import isnan
+from math import isfinite
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
 WIDTH = 120  # columns of a table that goes into a file or a pipe
@@ -18,13 +19,17 @@ def console() -> Console:
 
 
 def as_json(values: Any) -> str:
-    """Return plain values for scripts; what is not a number is null."""
+    """Return plain values for scripts; what is not a number is null, other things are words."""
     return json.dumps(_known(values), indent=1, ensure_ascii=False)
 
 
 def _known(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _known(one) for key, one in value.items()}
+        return {str(key): _known(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [_known(one) for one in value]
-    return None if isinstance(value, float) and isnan(value) else value
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    return value if isinstance(value, str | int | None) else str(value)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from aiida.orm import ProcessNode
 
@@ -23,6 +24,8 @@ class Called:
         The labels of the calls that lead to it, such as ``('stage_1', 'label_2', 'dft_0_0')``.
     kind
         The entry point of its process, such as ``mtp.dft``; empty for a calcfunction.
+    started, changed
+        When it was made, and last changed.
     """
 
     pk: int
@@ -32,6 +35,13 @@ class Called:
     state: str
     is_paused: bool
     exit_status: int | None
+    started: datetime
+    changed: datetime
+
+    @property
+    def seconds(self) -> float:
+        """How long it took, or has taken until its last change, s."""
+        return (self.changed - self.started).total_seconds()
 
     @property
     def is_running(self) -> bool:
@@ -66,8 +76,18 @@ def called_by(screen: ProcessNode) -> list[Called]:
     while level:
         rows = _called(list(level))
         level_found = [
-            Called(pk, (*level[caller], label), name, kind or '', state or '', bool(paused), status)
-            for caller, pk, kind, name, state, paused, status, label in rows
+            Called(
+                pk=pk,
+                path=(*level[caller], label),
+                name=name,
+                kind=kind or '',
+                state=state or '',
+                is_paused=bool(paused),
+                exit_status=status,
+                started=started,
+                changed=changed,
+            )
+            for caller, pk, kind, name, state, paused, status, started, changed, label in rows
         ]
         found += level_found
         level = {one.pk: one.path for one in level_found}
@@ -89,14 +109,18 @@ def _called(callers: Sequence[int | None]) -> list[Any]:
             'process_type',
             *(f'attributes.{name}' for name in ('process_label', 'process_state', 'paused')),
             'attributes.exit_status',
+            'ctime',
+            'mtime',
         ],
     )
     rows: list[Any] = query.all()
     return rows
 
 
-def outputs_of(processes: Sequence[int], attribute: str) -> dict[int, Any]:
-    """Return an attribute of the output `structures` of processes, by their pk."""
+def outputs_of(
+    processes: Sequence[int], attribute: str, labels: Sequence[str] = ('structures', 'result')
+) -> dict[int, Any]:
+    """Return an attribute of the output of processes with one of these labels, by their pk."""
     from aiida.orm import Node, ProcessNode, QueryBuilder
 
     if not processes:
@@ -106,7 +130,7 @@ def outputs_of(processes: Sequence[int], attribute: str) -> dict[int, Any]:
     query.append(
         Node,
         with_incoming='one',
-        edge_filters={'label': {'in': ['structures', 'result']}, 'type': 'create'},
+        edge_filters={'label': {'in': list(labels)}, 'type': {'in': ['create', 'return']}},
         project=f'attributes.{attribute}',
     )
     return dict(query.all())

@@ -206,5 +206,5 @@ def _commands(screen: Any) -> tuple[tuple[str, str], ...]:
         ),
         (f'aiida-mtp screen status {uuid}', 'what each part of the screen did'),
         (f'verdi process show {uuid}', 'inputs and outputs of the screen'),
-        (f'aiida-mtp screen archive screen.aiida {uuid}', 'all of it in one file, for others'),
+        (f'aiida-mtp screen archive {uuid} -o screen.aiida', 'all of it in one file, for others'),
     )

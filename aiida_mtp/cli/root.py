@@ -28,8 +28,9 @@ COMMANDS = {
     'screen': 'Launch screens, see how they stand, and report what they found.',
     'potential': 'List, show, export and import potentials.',
     'set': 'List, show, export and import sets of structures.',
-    'trace': 'From a structure of a hull back to everything it rests on.',
+    'trace': 'From a structure or a potential back to everything it rests on.',
     'why': 'Why a structure was kept or dropped at each stage.',
+    'completion': 'What makes a shell complete these commands.',
 }
 
 
@@ -48,8 +49,10 @@ def told_in_one_line() -> Iterator[None]:
 
     try:
         yield
-    except click.BadParameter as error:
-        raise _complaint(error.format_message(), exit_code=error.exit_code) from None
+    except click.exceptions.NoArgsIsHelpError:
+        raise  # nothing was said: the help is the answer
+    except click.UsageError as error:
+        raise _complaint(_with_help(error), exit_code=error.exit_code) from None
     except (InputError, ConfigurationError, InvalidOperation, LockedProfileError) as error:
         raise _complaint(str(error)) from None
     except BrokenPipeError:
@@ -57,6 +60,14 @@ def told_in_one_line() -> Iterator[None]:
     except OSError as error:  # a full disk, a folder that is not there or not ours
         where = f'{error.filename}: ' if error.filename else ''
         raise _complaint(f'{where}{error.strerror or error}') from None
+
+
+def _with_help(error: click.UsageError) -> str:
+    """Return a mistake in the words of a command, and where its help is, if that may help."""
+    message = error.format_message().rstrip('.')
+    if error.ctx is None or type(error) is click.BadParameter:  # which says what is wrong with it
+        return message
+    return f'{message}; see {error.ctx.command_path} --help'
 
 
 def _complaint(message: str, exit_code: int = 1) -> Complaint:
@@ -101,13 +112,34 @@ def _profile_name() -> str | None:
     return profile.name if profile else get_config(create=True).default_profile_name
 
 
-@click.group(cls=_Group, context_settings={'help_option_names': ['-h', '--help']})
+EPILOG = """\b
+Examples:
+  aiida-mtp quickstart --dft emt       # a first hull, in about a minute
+  aiida-mtp screen launch --help       # a screen of your own
+  aiida-mtp screen status --watch      # how the newest stands
+  aiida-mtp why Al3Ni                  # why a structure was dropped"""
+
+
+@click.group(cls=_Group, context_settings={'help_option_names': ['-h', '--help']}, epilog=EPILOG)
 @click.version_option(__version__, prog_name='aiida-mtp')
 @options.PROFILE(
     type=ProfileParamType(load_profile=True), default=_profile_name, expose_value=False
 )
 def cmd_root() -> None:
-    """Find the stable alloys of a chemical system."""
+    """Find the stable alloys of a chemical system.
+
+    Every command takes --help, which has examples.
+    """
+
+
+def load_default() -> None:
+    """Open the database, also where no profile has been chosen: while a shell completes."""
+    from aiida.manage import get_manager
+
+    name = _profile_name()
+    if get_manager().get_profile() is None and name is not None:
+        get_manager().load_profile(name)
+    load()
 
 
 def load() -> None:

@@ -27,6 +27,14 @@ def all_screens() -> list[Any]:
     return found
 
 
+def state_of(screen: Any) -> str:
+    """Return in a word or two how a screen stands."""
+    if screen.is_finished:
+        return 'hull found' if screen.is_finished_ok else f'failed [{screen.exit_status}]'
+    state: str = screen.process_state.value if screen.process_state else 'unknown'
+    return f'{state}, paused' if screen.paused else state
+
+
 def find_screen(*, finished: bool = False, running: bool = False) -> Any:
     """Return the newest screen.
 

@@ -3,7 +3,7 @@
 import click
 import pytest
 import yaml
-from pages import ROOT, blocks, commands
+from pages import ROOT, blocks, commands, understand
 
 from aiida_mtp.cli.root import cmd_root
 from aiida_mtp.core.dft.espresso_settings import EspressoSettings
@@ -28,25 +28,6 @@ def programs():
     except ImportError:
         return found
     return {**found, 'aiida-pseudo': pseudo}
-
-
-def understand(command, words):
-    """Refuse words that a command does not know, and the lack of some that it needs."""
-    context = command.context_class(command, info_name=command.name)
-    while True:
-        values, rest, _ = command.make_parser(context).parse_args(list(words))
-        if not isinstance(command, click.Group):
-            break
-        command, words = command.get_command(context, rest[0]), rest[1:]
-        assert command, rest
-        context = command.context_class(command, parent=context, info_name=command.name)
-    assert not rest
-    missing = [
-        p.name
-        for p in command.params
-        if isinstance(p, click.Argument) and p.required and not values.get(p.name)
-    ]
-    assert not missing
 
 
 @pytest.mark.parametrize('page', PAGES)

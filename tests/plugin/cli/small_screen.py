@@ -88,10 +88,11 @@ class Graph:
             value.store()
         return node
 
-    def job(self, kind, caller, label, inputs=None, outputs=None, *, ended=True):
+    def job(self, kind, caller, label, inputs=None, outputs=None, *, ended=True, **options):
         """Store a calculation of ours."""
         node = CalcJobNode(computer=self.code.computer)
-        node.set_options({'resources': {'num_machines': 1, 'num_mpiprocs_per_machine': 1}})
+        resources = {'num_machines': 1, 'num_mpiprocs_per_machine': 1}
+        node.set_options({'resources': resources, **options})
         name = f'Mtp{kind.title()}Calculation'
         inputs = {'code': self.code, **(inputs or {})}
         kind = f'aiida.calculations:mtp.{kind}'

@@ -17,7 +17,7 @@ def test_there_and_back(screen, invoke, aiida_profile, tmp_path):
     words = ('AlNi', '--screen', screen.uuid, '--json')
     fate = json.loads(invoke('why', *words).output)
     hull = screen.outputs.hull.uuid
-    result = invoke('screen', 'archive', tmp_path / 'a.aiida', screen.pk)
+    result = invoke('screen', 'archive', screen.pk, '-o', tmp_path / 'a.aiida')
     assert result.exit_code == 0, result.output
     assert f'aiida-mtp screen report {screen.uuid}' in result.output
     uuid = screen.uuid
@@ -33,11 +33,11 @@ def test_there_and_back(screen, invoke, aiida_profile, tmp_path):
 
 
 def test_what_runs_is_not_archived(code, graph, complaint, tmp_path):  # noqa: ARG001
-    told = complaint('screen', 'archive', tmp_path / 'a.aiida', graph.screen.pk)
+    told = complaint('screen', 'archive', graph.screen.pk, '-o', tmp_path / 'a.aiida')
     assert told.endswith('archive it when it has ended, or kill it before')
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize('name', ['.', '/proc/a.aiida'])
 def test_where_nothing_can_be_written(name, code, invoke):  # noqa: ARG001
-    assert invoke('screen', 'archive', name).exit_code != 0
+    assert invoke('screen', 'archive', '-o', name).exit_code != 0

@@ -34,7 +34,7 @@ def follow(invoke, tmp_path, monkeypatch):
             here = [names.get(word.replace('cluster', 'localhost'), word) for word in words]
             here = [word.replace('cluster', 'localhost') for word in here]
             if words[:2] == ['screen', 'launch']:
-                here.append('--dry-run')
+                here.append('--yaml')
             result = invoke(*here)
             assert result.exit_code == 0, result.output
             answers.append(result.output)

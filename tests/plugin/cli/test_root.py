@@ -1,12 +1,16 @@
 """The command as a whole: help at once, mistakes in one line."""
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
+from pages import understand
 
 from aiida_mtp.cli.root import COMMANDS, cmd_root
 
@@ -43,6 +47,55 @@ def test_every_command_has_help(invoke, words):
     result = invoke(*words, '--help')
     assert result.exit_code == 0
     assert 'Usage:' in result.output
+
+
+def of(words):
+    command = cmd_root
+    for word in words:
+        command = command.get_command(click.Context(command), word)
+    return command
+
+
+@pytest.mark.parametrize('words', [(), *LEAVES], ids=' '.join)
+def test_every_help_has_examples_that_are_understood(words):
+    text = of(words).epilog
+    assert text.startswith('\b\nExamples:\n')
+    lines = [re.sub(r'["()$]|> .*', ' ', line) for line in text.splitlines()[2:]]
+    examples = [shlex.split(line, comments=True) for line in lines]
+    assert examples
+    for example in examples:
+        given = example[example.index('aiida-mtp') + 1 :]
+        assert tuple(given[: len(words)]) == words
+        understand(cmd_root, given)
+
+
+def complete(text, *, shell='bash'):
+    """Return what a shell is told that asks what may follow."""
+    given = text.split()
+    environment = {
+        '_AIIDA_MTP_COMPLETE': f'{shell}_complete',
+        'COMP_WORDS': text,
+        'COMP_CWORD': str(len(given) - (not text.endswith(' '))),
+    }
+    result = CliRunner().invoke(cmd_root, prog_name='aiida-mtp', env=environment)
+    return [line.partition(',')[2] for line in result.output.split()]
+
+
+def test_a_shell_completes_screens_codes_and_protocols(screen, graph):
+    assert complete('aiida-mtp screen st') == ['status']
+    assert complete('aiida-mtp screen status ')[:2] == [str(graph.screen.pk), str(screen.pk)]
+    assert complete('aiida-mtp screen launch Al --protocol b') == ['balanced']
+    assert complete('aiida-mtp screen launch Al --dft ') == ['mtp-dft@localhost']
+    assert complete('aiida-mtp screen launch Al --engine ') == []  # there is none
+    potentials = [str(screen.outputs[f'stage_{n}'].potential.pk) for n in (2, 1)]
+    assert complete('aiida-mtp potential show ') == potentials
+
+
+@pytest.mark.parametrize('shell', ['bash', 'zsh', 'fish'])
+def test_scripts_for_shells(invoke, shell):
+    text = invoke('completion', shell).output
+    assert f'_AIIDA_MTP_COMPLETE={shell}_complete' in text
+    assert 'not one of' in invoke('completion', 'tcsh').output
 
 
 def test_help_needs_no_profile_and_a_command_says_how_to_make_one(tmp_path):

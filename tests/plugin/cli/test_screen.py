@@ -1,19 +1,20 @@
 """``aiida-mtp screen``, and what it is made of."""
 
+import json
 import re
 
 import pytest
 import yaml
 from aiida.common.links import LinkType
 from aiida.orm import InstalledCode, Int, Node, WorkChainNode
-from plugin.cli.small_screen import batch_of
+from plugin.cli.small_screen import Graph, batch_of
 from standins.vasp_code import VaspStandIn
 
 from aiida_mtp.cli.hull_table import hull_table
 from aiida_mtp.cli.process_tree import called_by
 from aiida_mtp.cli.report import failed_labels
 from aiida_mtp.cli.screens import screen_with_inputs, why_failed
-from aiida_mtp.core.files import write_structures
+from aiida_mtp.core.files import read_structures, write_structures
 from aiida_mtp.core.structures import StructureBatch
 from aiida_mtp.data.structures import StructureSetData
 from aiida_mtp.workchains.screen import MtpScreenWorkChain
@@ -31,11 +32,11 @@ def engine(code):
 
 @pytest.fixture
 def launch(engine, code, invoke):
-    """Launch a screen with EMT, but do not submit it."""
+    """Check a screen with EMT and show its inputs, but do not submit it."""
 
     def call(*words):
         codes = ('--engine', engine.full_label, '--dft', code.full_label)
-        return invoke('screen', 'launch', *codes, '--dry-run', *words)
+        return invoke('screen', 'launch', *codes, '--yaml', *words)
 
     return call
 
@@ -63,9 +64,9 @@ def test_status_of_a_finished_screen(screen, invoke):
     assert re.search(rf'screen {screen.pk} of Al-Ni: done', text)
     assert re.search(r'elements, relaxed with DFT <\d+>: done', text)
     assert re.search(r'prototypes <\d+>: done\n│   └── 5 new', text)
-    assert 'train_0: 3 configurations, level 8, energy error 4.0 meV/atom' in text
-    assert 'train_0: 5 configurations, level 10' in text
-    assert 'relax_1_0: 5 converged; 0 to learn' in text
+    assert 'initial set: level 8 trained on 3, energy error 4.0 meV/atom' in text
+    assert 'initial set: level 10 trained on 5' in text
+    assert 'iteration 1: 5 converged; 0 to learn' in text
     assert 'kept 5 of 5: 5 kept' in text
     assert 'stable: Al, Ni, AlNi, AlNi3' in text
 
@@ -117,7 +118,52 @@ def test_a_failed_screen_names_the_deepest_reason(graph, invoke):
     assert reason in invoke('screen', 'status', graph.screen.pk).output
 
 
+def test_a_status_for_scripts(screen, graph, invoke, complaint):
+    found = json.loads(invoke('screen', 'status', screen.pk, '--json').output)
+    assert found['state'] == 'done'
+    assert found['dft'] == {'done': 10, 'running': 0, 'failed': 0}
+    assert (found['n_training'], found['energy_error']) == (5, 0.004)
+    parts = {part['label']: part for part in found['parts']}
+    assert parts['stage_1']['n_retained'] == 5
+    assert parts['stage_2']['rounds'][0]['level'] == 10
+    assert parts['stage_2']['rounds'][1]['relaxed'] == {'converged': 5}
+    stage = graph.chain('MtpLearnWorkChain', 'stage_1', ended=False)
+    graph.label(stage, 'dft_0_0', ['Al', 'AlNi', 'AlNi3'], ended=False)
+    found = json.loads(invoke('screen', 'status', '--json').output)
+    assert found['state'] == 'running'
+    assert found['dft'] == {'done': 0, 'running': 3, 'failed': 0}
+    assert found['parts'][3]['state'] == 'not yet'
+    assert '--watch' in complaint('screen', 'status', '--json', '--watch')
+
+
+def test_what_dft_could_not_do_and_what_is_left(code, tmp_path, invoke):
+    limits = {'max_initial': 4, 'max_iterations': 2, 'max_labels': 3}
+    graph = Graph(code).start({f'stage_1__{name}': Int(n) for name, n in limits.items()})
+    stage = graph.chain('MtpLearnWorkChain', 'stage_1', ended=False)
+    labels = StructureSetData.from_batch(batch_of(['AlNi', 'AlNi3'], 'done')).store()
+    label = graph.process(
+        WorkChainNode(), stage, 'label_0', 'MtpLabelWorkChain', outputs={'structures': labels}
+    )
+    failed = StructureSetData.from_batch(batch_of(['AlNi', 'AlNi3', 'Al3Ni'], 'failed'))
+    graph.job('dft', label, 'dft_0_0', {}, {'structures': failed})
+    running, _ = graph.label(stage, 'dft_1_0', ['Al', 'AlNi'], ended=False)
+    (tmp_path / 'results').mkdir()
+    (tmp_path / 'results' / 'one.json').write_text('{}')
+    running.set_remote_workdir(str(tmp_path))
+    found = json.loads(invoke('screen', 'status', graph.screen.pk, '--json').output)
+    assert found['dft'] == {'done': 1, 'running': 1, 'failed': 3}
+    assert (found['n_labels'], found['max_labels']) == (2, 4 + 2 * 3)
+    assert found['seconds_left_now'] > 0  # one of two is through: as long again
+    assert found['seconds_left_learning'] > 0
+    text = invoke('screen', 'status', graph.screen.pk).output
+    assert '1 done, 1 running, 3 failed' in text
+    assert '2 labels of at most 10' in text
+
+
 def test_screens_are_listed(screen, graph, invoke):
+    found = json.loads(invoke('screen', 'list', '--json').output)
+    assert {one['uuid'] for one in found} >= {screen.uuid, graph.screen.uuid}
+    assert found[-1]['elements'] == ['Al', 'Ni']
     lines = invoke('screen', 'list').output.splitlines()
     assert any(re.search(rf'│ {screen.pk} +│.*Al-Ni.*hull found', line) for line in lines)
     assert any(re.search(rf'│ {graph.screen.pk} +│.*Al-Ni.*waiting', line) for line in lines)
@@ -168,10 +214,23 @@ def test_what_could_not_be_labelled_is_known(graph):
     assert list(failed_labels(called_by(graph.screen)).status) == ['failed'] * 2
 
 
+def test_structures_of_a_screen_go_out(screen, graph, invoke, complaint, tmp_path):
+    for what, n in (('hull', 5), ('stable', 4), ('references', 2), ('candidates', 5)):
+        path = tmp_path / f'{what}.parquet'
+        assert invoke('screen', 'export', screen.pk, '--what', what, '-o', path).exit_code == 0
+        assert len(read_structures(path)) == n
+    path = tmp_path / 'hull.jsonl'
+    assert 'wrote 5 structures' in invoke('screen', 'export', screen.pk, '-o', path).output
+    assert invoke('screen', 'export', '--what', 'training', '-o', tmp_path / 'x.cfg').exit_code == 0
+    assert 'has no hull set yet' in complaint('screen', 'export', graph.screen.pk, '-o', path)
+    assert 'known:' in complaint('screen', 'export', screen.pk, '-o', tmp_path / 'hull.txt')
+    assert "'-o'" in complaint('screen', 'export', screen.pk)
+
+
 # Launching
 
 
-def test_a_dry_run_shows_what_would_be_done(launch, tmp_path):
+def test_all_inputs_are_shown(launch, tmp_path):
     overrides = tmp_path / 'overrides.yaml'
     overrides.write_text('prototypes: {fcc: 3}\ndft: {settings: {calculator: emt}}\n')
     result = launch('Cu', 'Pt', '--protocol', 'fast', '--overrides', overrides)

@@ -1,5 +1,6 @@
 """``aiida-mtp set`` and ``aiida-mtp potential``."""
 
+import json
 import re
 
 import numpy as np
@@ -36,6 +37,20 @@ def test_sets_are_listed_with_what_they_hold(structures, invoke):
     ]
 
 
+def test_for_scripts(structures, potential, invoke):
+    found = json.loads(invoke('set', 'list', '--json').output)
+    own = next(one for one in found if one['pk'] == structures.pk)
+    assert (own['structures'], own['status']) == (2, {'done': 2})
+    found = json.loads(invoke('set', 'show', structures.pk, '--json').output)
+    assert [one['id'] for one in found['structures']] == ['toy-Al', 'toy-AlNi']
+    assert found['structures'][1]['energy_per_atom'] == -5.25
+    found = json.loads(invoke('potential', 'list', '--json').output)
+    own = next(one for one in found if one['pk'] == potential.pk)
+    assert (own['level'], own['species'], own['made_by']) == (6, ['Al', 'Ni'], 'imported')
+    shown = json.loads(invoke('potential', 'show', potential.pk, '--json').output)
+    assert shown == own
+
+
 def test_a_set_is_shown(structures, invoke):
     text = invoke('set', 'show', structures.uuid).output
     assert re.search(r'toy-AlNi .* AlNi .* 2 .* -5\.2500', text)
@@ -50,10 +65,10 @@ def test_brackets_in_names_are_no_markup(code, invoke):  # noqa: ARG001 - a data
     assert all(name in result.output for name in names)
 
 
-@pytest.mark.parametrize('suffix', ['parquet', 'extxyz', 'cfg', 'json'])
+@pytest.mark.parametrize('suffix', ['parquet', 'extxyz', 'cfg', 'json', 'jsonl'])
 def test_a_set_goes_out_and_comes_back(structures, invoke, tmp_path, suffix):
     path = tmp_path / f'set.{suffix}'
-    assert invoke('set', 'export', structures.pk, path).exit_code == 0
+    assert invoke('set', 'export', structures.pk, '-o', path).exit_code == 0
     words = ('--species', 'Al', '--species', 'Ni') if suffix == 'cfg' else ()
     result = invoke('set', 'import', path, *words)
     assert result.exit_code == 0, result.output
@@ -66,10 +81,10 @@ def test_a_set_goes_out_and_comes_back(structures, invoke, tmp_path, suffix):
 
 def test_one_structure_of_a_set(structures, invoke, complaint, tmp_path):
     path = tmp_path / 'one.cif'
-    assert invoke('set', 'export', structures.pk, path, '--id', 'toy-AlNi').exit_code == 0
+    assert invoke('set', 'export', structures.pk, '-o', path, '--id', 'toy-AlNi').exit_code == 0
     assert read_structures(path).formulas == ['AlNi']
-    told = complaint('set', 'export', structures.pk, path, '--id', 'toy-Ni')
-    assert told == "no structure with id 'toy-Ni'"
+    told = complaint('set', 'export', structures.pk, '-o', path, '--id', 'toy-Ni')
+    assert told.startswith("no structure with id 'toy-Ni'; see aiida-mtp set show")
 
 
 def test_potentials_are_listed_and_shown(potential, invoke):
@@ -83,7 +98,7 @@ def test_potentials_are_listed_and_shown(potential, invoke):
 
 def test_a_potential_goes_out_and_comes_back(potential, invoke, complaint, tmp_path):
     path = tmp_path / 'al_ni.mtp'
-    told = invoke('potential', 'export', potential.pk, path)
+    told = invoke('potential', 'export', potential.pk, '-o', path)
     assert told.exit_code == 0
     assert 'atom types 1 Al, 2 Ni' in told.output
     assert f'pair_style mlip load_from={path}\n' in told.output
@@ -91,7 +106,9 @@ def test_a_potential_goes_out_and_comes_back(potential, invoke, complaint, tmp_p
     result = invoke('potential', 'import', path)
     node = load_node(re.search(r'uuid (\S+)', result.output)[1])
     np.testing.assert_array_equal(node.get_model().coefficients, potential.get_model().coefficients)
-    assert 'no active set' in complaint('potential', 'export', potential.pk, tmp_path / 'a.almtp')
+    assert 'no active set' in complaint(
+        'potential', 'export', potential.pk, '-o', tmp_path / 'a.almtp'
+    )
     assert not (tmp_path / 'a.almtp').exists()
 
 
@@ -111,7 +128,7 @@ def test_bad_files_leave_nothing_behind(complaint, tmp_path):
 
 def test_nowhere_to_write(structures, complaint, tmp_path):
     path = tmp_path / 'no' / 'folder' / 'x.cfg'
-    assert 'No such file or directory' in complaint('set', 'export', structures.pk, path)
+    assert 'No such file or directory' in complaint('set', 'export', structures.pk, '-o', path)
 
 
 def test_an_unreadable_suffix(complaint, tmp_path):

@@ -1,7 +1,12 @@
 """From a structure of the hull back to everything it rests on."""
 
+import html
+import json
+
 import pytest
 
+from aiida_mtp.cli.graph import MOST, write_graph
+from aiida_mtp.cli.lineage import DATA, DFT, STRUCTURE, Step
 from aiida_mtp.cli.trace import find_row, reduced, trace
 from aiida_mtp.core.errors import InputError
 
@@ -85,7 +90,7 @@ def test_the_command_prints_the_chain(screen, invoke):
     nodes = [found.final.process, found.candidates, *(s.potential for s in found.stages)]
     nodes += [source.process for stage in found.stages for source in stage.sources]
     for node in nodes:
-        assert f'<{node.pk}> {node.uuid}' in text
+        assert f'<{node.pk}> {node.uuid[:8]}' in text
     assert 'toy lattice, decoration AlNi3' in text
     assert '5 configurations' in text
     assert 'toy-Al3Ni~2' not in text
@@ -96,3 +101,88 @@ def test_mistakes(graph, complaint):
     pk = graph.screen.pk
     assert complaint('trace', 'AlNi', '--screen', pk).startswith(f'screen {pk} has no hull yet')
     assert 'is no screen' in complaint('trace', 'AlNi', '--screen', graph.chain('X', 'x').pk)
+
+
+# As a tree, for scripts, and as a picture
+
+
+def walk(step):
+    yield step
+    for source in step['sources']:
+        yield from walk(source)
+
+
+def test_a_potential_leads_to_what_it_was_trained_on(screen, invoke):
+    potential = screen.outputs.stage_2.potential
+    for name in (potential.pk, potential.uuid):
+        found = json.loads(invoke('trace', name, '--json').output)
+        assert found['uuid'] == potential.uuid
+        names = [one['name'] for one in walk(found)]
+        assert names == [
+            *('MtpPotentialData', 'MtpTrainCalculation', 'StructureSetData'),
+            *('MtpDftCalculation', 'MtpDftCalculation'),
+        ]
+    assert found['facts']['energy_rmse'] == 0.004
+
+
+def test_a_training_configuration_leads_to_its_dft(screen, invoke):
+    batch = screen.outputs.stage_2.training_set.get_batch()
+    found = json.loads(invoke('trace', 'toy-AlNi~0', '--json').output)
+    assert found['role'] == 'training configuration'
+    dft, learnt = found['sources']
+    assert dft['uuid'] == batch.columns['label_process'][batch.index_of('toy-AlNi~0')]
+    assert learnt['uuid'] == screen.outputs.stage_2.training_set.uuid
+
+
+def test_a_set_tells_what_made_and_what_labelled_it(screen, invoke):
+    text = invoke('trace', screen.outputs.stage_2.training_set.pk).output
+    assert 'made by append_labels' in text
+    assert text.count('labelled by MtpDftCalculation') == 2
+
+
+def test_for_scripts_nothing_is_left_out(screen, invoke):
+    found = json.loads(invoke('trace', 'AlNi3', '--json').output)
+    assert found['facts']['e_above_hull'] == pytest.approx(0.0, abs=1e-12)
+    roles = [one['role'] for one in found['sources']]
+    assert roles == [
+        *('relaxed with DFT by', 'Screen-2: relaxed by', 'Screen-1: relaxed by'),
+        'began in',
+    ]
+    rows = [row for one in walk(found) for row in one['rows']]
+    assert rows.count('toy-Al3Ni~2') == 2  # both potentials have learnt from it
+    uuids = {one['uuid'] for one in walk(found)}
+    assert screen.outputs.candidates.uuid in uuids
+
+
+def test_a_picture_has_everything_once(screen, invoke, tmp_path):
+    path = tmp_path / 'alni3.svg'
+    assert invoke('trace', 'AlNi3', '-o', path).exit_code == 0
+    text = html.unescape(path.read_text())
+    found = trace(screen, 'AlNi3')
+    nodes = [found.final.process, found.candidates, *(s.potential for s in found.stages)]
+    nodes += [source.process for stage in found.stages for source in stage.sources]
+    for node in nodes:
+        assert text.count(f'<{node.pk}>') == 1
+    first = path.read_bytes()
+    invoke('trace', 'AlNi3', '-o', path)
+    assert path.read_bytes() == first
+    for suffix, magic in (('png', b'\x89PNG'), ('pdf', b'%PDF'), ('dot', b'digraph')):
+        invoke('trace', 'AlNi3', '-o', tmp_path / f'a.{suffix}')
+        assert (tmp_path / f'a.{suffix}').read_bytes().startswith(magic)
+
+
+def test_many_runs_of_dft_are_one_box(tmp_path):
+    runs = [Step('by', DFT, 'Dft', pk, f'u{pk}', {'configurations': 2}) for pk in range(MOST + 5)]
+    learnt = Step('on', DATA, 'Set', 99, 'set', sources=tuple(runs))
+    path = tmp_path / 'a.dot'
+    write_graph(path, Step('structure', STRUCTURE, 'a "quoted" name', sources=(learnt,)))
+    text = path.read_text()
+    assert '5 more runs\\n10 configurations' in text
+    assert 'a \\"quoted\\" name' in text
+    assert text.count('->') == MOST + 2
+
+
+def test_names_that_mean_nothing(screen, complaint, tmp_path):
+    assert 'no node of this pk' in complaint('trace', 999999)
+    assert 'neither a potential nor a set' in complaint('trace', screen.pk)
+    assert 'known: .svg, .png, .pdf, .dot' in complaint('trace', 'AlNi3', '-o', tmp_path / 'a.bmp')
