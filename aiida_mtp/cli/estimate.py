@@ -93,6 +93,8 @@ def estimate(
     backend: str,
     own: StructureBatch | None,
     rows_per_job: int | None,
+    *,
+    has_labels: bool = False,
 ) -> Cost:
     """Return what a screen will cost.
 
@@ -106,6 +108,8 @@ def estimate(
         Structures beside the prototypes.
     rows_per_job
         Structures that a DFT job takes; None for all of them.
+    has_labels
+        Whether it begins with a training set.
 
     Raises
     ------
@@ -121,7 +125,8 @@ def estimate(
         _times(known.round_share, sum(stage['max_iterations'] for stage in stages)),
         sum(stage['max_iterations'] for stage in stages),
     )
-    most = stages[0]['max_initial'] + sum(s['max_iterations'] * s['max_labels'] for s in stages)
+    most = sum(stage['max_iterations'] * stage['max_labels'] for stage in stages)
+    most += 0 if has_labels else stages[0]['max_initial']
     labels = Amount(_times(known.budget_share, most), most)
     settings = VerificationSettings.from_mapping(inputs['final'])
     is_all = settings.rule == ALL_RETAINED

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import yaml
 
-from aiida_mtp.cli.parameters import INPUT, CodeType, examples
+from aiida_mtp.cli.parameters import INPUT, CodeType, NodeType, examples
 from aiida_mtp.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,6 +52,11 @@ CODES = '--engine mtp-engine@localhost --dft mtp-dft@localhost'
     help='File with structures of your own: Parquet, extxyz, cfg, CIF, POSCAR, entries of pymatgen '
     '(.json), OPTIMADE (.jsonl).',
 )
+@click.option(
+    '--training-set',
+    type=NodeType(sub_classes=('aiida.data:mtp.structures',)),
+    help='Labels of an earlier screen to begin with, of the same code and settings.',
+)
 @click.option('--label', default='', help='A name for the screen.')
 @click.option('--again', is_flag=True, help='Though a screen of these inputs runs or is done.')
 @click.option('--dry-run', is_flag=True, help='Say what it will cost; submit nothing.')
@@ -65,6 +70,7 @@ def launch(
     backend: str | None,
     overrides: Path | None,
     structures: Path | None,
+    training_set: StructureSetData | None,
     label: str,
     again: bool,  # noqa: FBT001
     dry_run: bool,  # noqa: FBT001
@@ -87,6 +93,8 @@ def launch(
     if own is not None and not len(own):
         raise InputError(f'{structures}: holds no structures')
     builder = _builder(elements, engine, dft, protocol, backend, own, values)
+    if training_set is not None:
+        builder.training_set = training_set
     builder.metadata.label = label or '-'.join(elements)
     inputs = protocol_inputs('screen', protocol, values, backend=backend)
     if show_inputs:
@@ -94,7 +102,12 @@ def launch(
             as_json(inputs) if for_scripts else yaml.safe_dump(inputs, sort_keys=False).rstrip()
         )
     if dry_run:
-        _show_cost(elements, inputs, backend, own, for_scripts=for_scripts)
+        has_labels = training_set is not None
+        cost = _cost(elements, inputs, backend, own, has_labels=has_labels, quiet=for_scripts)
+        if for_scripts:
+            click.echo(as_json(cost.to_mapping()))
+        else:
+            _print_cost(elements, cost)
     if not (dry_run or show_inputs):
         _submit(builder, again=again, for_scripts=for_scripts)
 
@@ -142,27 +155,26 @@ def _submit(builder: Any, *, again: bool, for_scripts: bool) -> None:
     click.echo(f'see how it goes: aiida-mtp screen status {screen.pk}')
 
 
-def _show_cost(
+def _cost(
     elements: tuple[str, ...],
     inputs: dict[str, Any],
     backend: str,
     own: StructureSetData | None,
     *,
-    for_scripts: bool,
-) -> None:
+    has_labels: bool,
+    quiet: bool,
+) -> Cost:
+    from rich.console import Console
+
     from aiida_mtp.cli.estimate import estimate
-    from aiida_mtp.cli.output import as_json, console
+    from aiida_mtp.cli.output import console
     from aiida_mtp.workchains.backends import load_backend
 
     rows = load_backend(backend).rows_per_job or inputs['dft'].get('rows_per_job')
-    terminal = console()
+    terminal = Console(quiet=True) if quiet else console()
     batch = own.get_batch() if own is not None else None
-    if for_scripts:
-        click.echo(as_json(estimate(elements, inputs, backend, batch, rows).to_mapping()))
-        return
     with terminal.status('counting structures'):
-        cost = estimate(elements, inputs, backend, batch, rows)
-    _print_cost(elements, cost)
+        return estimate(elements, inputs, backend, batch, rows, has_labels=has_labels)
 
 
 def _print_cost(elements: tuple[str, ...], cost: Cost) -> None:

@@ -230,8 +230,8 @@ def _limits(screen: Any, label: str) -> tuple[int | None, int | None]:
     if 'max_iterations' not in given or 'max_labels' not in given:
         return None, None
     rounds, labels = given['max_iterations'].value, given['max_labels'].value
-    is_first = label == STAGES[0] and 'max_initial' in given
-    initial = given['max_initial'].value if is_first else 0
+    has_labels = label != STAGES[0] or 'training_set' in screen.inputs
+    initial = 0 if has_labels or 'max_initial' not in given else given['max_initial'].value
     return rounds, initial + rounds * labels
 
 

@@ -8,6 +8,7 @@ from plugin.cli.small_screen import batch_of
 
 from aiida_mtp.cli import estimate as module
 from aiida_mtp.core.files import write_structures
+from aiida_mtp.data.structures import StructureSetData
 
 
 @pytest.fixture(scope='module')
@@ -49,6 +50,9 @@ def test_limits_without_experience(dry_run, code):  # noqa: ARG001 - the profile
     assert cost['engine_hours']['most'] > 0
     assert any('No screen of this profile has found its hull' in line for line in cost['basis'])
     assert not QueryBuilder().append(WorkChainNode).count()
+    known = StructureSetData.from_batch(batch_of(['AlNi'])).store()
+    cost = json.loads(dry_run('--json', '--training-set', known.pk).output)
+    assert cost['labels']['most'] == 8 * 20 + 6 * 15
 
 
 def test_shards_and_structures_of_ones_own(dry_run, tmp_path):
