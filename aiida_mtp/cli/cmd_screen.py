@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,8 +15,6 @@ from aiida_mtp.cli.screen_launch import launch
 from aiida_mtp.core.errors import InputError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from aiida.orm import WorkChainNode
 
 
@@ -140,26 +139,57 @@ def diff(first: WorkChainNode, second: WorkChainNode, for_scripts: bool) -> None
     epilog=examples(
         'aiida-mtp screen report  # phases on and near the hull',
         'aiida-mtp screen report 1234 -o report.html  # and all else, as a page',
+        'aiida-mtp screen report --reference mp-entries.json  # beside a database',
+        "aiida-mtp screen report --json | jq '.phases[] | select(.stable)'",
     ),
 )
 @SCREEN
-@output('Write an HTML report with a picture of the hull.')
-def report(screen: WorkChainNode | None, output: Path | None) -> None:
+@output('Write an interactive HTML report.')
+@click.option(
+    '--reference',
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help='Compare with the phases of a database: entries of pymatgen or the Materials Project '
+    '(JSON), or formulas and formation energies in eV/atom, as of OQMD or AFLOW (CSV).',
+)
+@JSON
+def report(
+    screen: WorkChainNode | None,
+    output: Path | None,
+    reference: Path | None,
+    for_scripts: bool,  # noqa: FBT001
+) -> None:
     """Show the hull that SCREEN (by default the newest finished one) found."""
-    from aiida_mtp.cli.hull_table import hull_table
-    from aiida_mtp.cli.output import console
+    from dataclasses import replace
+
+    from aiida_mtp.cli.hull_table import comparison_table, hull_table
+    from aiida_mtp.cli.output import as_json, console
     from aiida_mtp.cli.report import report_data
     from aiida_mtp.cli.screens import find_screen
     from aiida_mtp.core.screening.published import published_energies
+    from aiida_mtp.core.screening.reference_files import read_reference
+    from aiida_mtp.core.screening.reference_hull import compare
     from aiida_mtp.core.screening.report import write_report
+    from aiida_mtp.core.screening.report.summary import report_summary
 
     load()
     node = screen or find_screen(finished=True)
     if 'hull' not in node.outputs:
         raise InputError(f'screen {node.pk} has no hull yet; see aiida-mtp screen status {node.pk}')
     hull = node.outputs.hull.get_batch()
+    comparison = (
+        None if reference is None else compare(hull, read_reference(reference, hull.species))
+    )
     terminal = console()
-    terminal.print(hull_table(hull, published_energies(hull.species)))
+    if not for_scripts:
+        terminal.print(hull_table(hull, published_energies(hull.species)))
+        if comparison is not None:
+            terminal.print(comparison_table(comparison))
+    if output is None and not for_scripts:
+        return
+    data = replace(report_data(node), comparison=comparison)
     if output is not None:
-        write_report(output, report_data(node))
+        write_report(output, data)
+    if for_scripts:
+        click.echo(as_json(report_summary(data)))
+    elif output is not None:
         terminal.print(f'report: {output.resolve()}')

@@ -10,6 +10,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aiida_mtp.core.screening.reference_hull import Comparison
     from aiida_mtp.core.structures import StructureBatch
 
 NEAR = 0.02  # eV/atom: how far above the hull a phase is still worth a row
@@ -60,4 +61,19 @@ def hull_table(hull: StructureBatch, known: Mapping[str, tuple[float, str]] | No
     if missing:
         listed = ', '.join(f'{formula} {known[formula][0] * 1e3:.0f}' for formula in missing)
         table.caption = f'published as well, but not stable or not screened here: {listed}'
+    return table
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Return the stable compounds of two hulls: new, confirmed and missing ones."""
+    table = Table(title=f'beside {comparison.source}', title_style='bold')
+    table.add_column('formula')
+    table.add_column('')
+    for words in ('here', 'reference', 'from the\nother hull'):
+        table.add_column(f'{words}\nmeV/atom', justify='right')
+    table.add_column('in the reference')
+    for phase in comparison.phases:
+        values = (phase.energy, phase.reference_energy, phase.distance)
+        numbers = (f'{value * 1e3:.1f}' if np.isfinite(value) else '' for value in values)
+        table.add_row(phase.formula, phase.verdict, *numbers, phase.reference_id)
     return table

@@ -10,7 +10,12 @@ import numpy as np
 from aiida_mtp.cli.process_tree import called_by
 from aiida_mtp.core.dft.results import DONE
 from aiida_mtp.core.screening.published import published_energies
-from aiida_mtp.core.screening.report_data import RiskReport, ScreenReport, StageReport
+from aiida_mtp.core.screening.report.data import (
+    LearningStep,
+    RiskReport,
+    ScreenReport,
+    StageReport,
+)
 from aiida_mtp.core.structures import StructureBatch
 
 if TYPE_CHECKING:
@@ -24,6 +29,7 @@ ERRORS = {
     'energy_rmse': ('energy, training set', 'meV/atom', 1e3),
     'force_rmse': ('forces, training set', 'meV/Å', 1e3),
 }
+TRAINING = 'aiida.calculations:mtp.train'
 SETTINGS = ('level', 'cutoff', 'max_iterations', 'max_labels', 'seed')
 
 
@@ -50,11 +56,9 @@ def report_data(screen: Any) -> ScreenReport:
         n_candidates=len(outputs.candidates),
         n_labels=len(labelled),
         label_seconds=float(np.nansum(np.asarray(labelled.column('seconds'), dtype=np.float64))),
-        engine_seconds=engine_seconds(called),
-        stages=tuple(
-            _stage(title, outputs[label], with_structures=len(hull.species) == 2)
-            for label, title in STAGES.items()
-        ),
+        training_seconds=engine_seconds(called, TRAINING),
+        relaxing_seconds=engine_seconds(called) - engine_seconds(called, TRAINING),
+        stages=tuple(_stage(title, outputs[label]) for label, title in STAGES.items()),
         risk=_risk(outputs),
         published=published_energies(hull.species),
         settings=_settings(screen),
@@ -84,16 +88,21 @@ def failed_labels(called: Sequence[Called]) -> StructureBatch | None:
     return StructureBatch.concatenate(found) if found else None
 
 
-def engine_seconds(called: Sequence[Called]) -> float:
+def engine_seconds(called: Sequence[Called], kind: str = '') -> float:
     """Return how long the jobs of the engine held their cores, s: time × cores.
 
     A job that came from the cache counts as long as the one that ran.
+
+    Parameters
+    ----------
+    kind
+        Entry point of the jobs to count; by default all.
     """
     from aiida.orm import load_node
 
     total = 0.0
     for one in called:
-        if not one.is_job or one.is_dft:
+        if not one.is_job or one.is_dft or (kind and one.kind != kind):
             continue
         job: Any = load_node(one.pk)
         job = that_ran(job)
@@ -114,20 +123,21 @@ def that_ran(job: Any) -> Any:
         return job
 
 
-def _stage(title: str, outputs: Any, *, with_structures: bool) -> StageReport:
-    """Return what one stage did; structures only where there is a picture to draw them in."""
+def _stage(title: str, outputs: Any) -> StageReport:
+    """Return what one stage did."""
     retained = outputs.retained_report.get_dict()
     potential = outputs.potential
     errors = potential.errors
+    iterations = outputs.report.get_dict()['iterations']
     return StageReport(
         name=title,
         reasons=retained['reasons'],
         statuses=outputs.structures.status_counts,
         sigma=retained['sigma'],
         reach=retained['reach'],
-        n_iterations=len(outputs.report.get_dict()['iterations']),
+        n_iterations=len(iterations),
         n_training=len(outputs.training_set),
-        structures=outputs.structures.get_batch() if with_structures else None,
+        structures=outputs.structures.get_batch(),
         potential={
             'level': str(potential.level),
             'cutoff': f'{potential.cutoff:g} Å',
@@ -138,6 +148,19 @@ def _stage(title: str, outputs: Any, *, with_structures: bool) -> StageReport:
             for key, (words, unit, factor) in ERRORS.items()
             if key in errors
         },
+        learning=tuple(_learning(one['train']) for one in iterations if one.get('train')),
+    )
+
+
+def _learning(training: Mapping[str, Any]) -> LearningStep:
+    """Return what the report of a training says of its progress; NaN where it says nothing."""
+    nothing = float('nan')
+    left_out = training.get('energy_rmse_validation')
+    trained = training['energy']['rmse']
+    return LearningStep(
+        n_training=training['n_structures'],
+        rmse=nothing if trained is None else trained,
+        rmse_validation=nothing if left_out is None else left_out,
     )
 
 

@@ -162,18 +162,50 @@ def hull_of(batch: StructureBatch, references: Mapping[str, float] | None = None
     present = {batch.species[index] for index in np.unique(batch.types)}
     species = tuple(symbol for symbol in batch.species if symbol in present | given.keys())
     counts = batch.with_species(species).compositions
-    compositions, composition_of = distinct_compositions(counts)
-    lowest = lowest_rows(composition_of, batch.energies_per_atom, len(compositions))
-    counted = lowest >= 0
-    compositions, rows = compositions[counted], lowest[counted]
-    energies = batch.energies_per_atom[rows]
-    zero = _references(species, compositions, energies, given)
-    formation = energies - _fractions(compositions) @ zero
-    hull = _lower_hull(species, zero, compositions, formation, rows, set(given))
+    hull, rows = _hull_and_lowest(species, counts, batch.energies_per_atom, given)
     formation_energies = hull.formation_energies(batch)
     e_above_hull = np.maximum(hull.distances(batch), 0.0)  # below it only by rounding
     e_above_hull[hull.vertex_rows[hull.vertex_rows != REFERENCE]] = 0.0
     return HullOfSet(hull, formation_energies, e_above_hull, rows[e_above_hull[rows] < STABLE])
+
+
+def hull_of_energies(
+    species: tuple[str, ...],
+    counts: Ints,
+    energies: Floats,
+    references: Mapping[str, float] | None = None,
+) -> Hull:
+    """Build the hull of compositions and energies alone, as databases list them.
+
+    Parameters
+    ----------
+    counts
+        shape (n, n_species): atoms of each element.
+    energies
+        shape (n,): eV/atom; NaN takes no part.
+    references
+        As for `hull_of`.
+
+    Raises
+    ------
+    InputError
+        If there is no energy of an element.
+    """
+    hull, _ = _hull_and_lowest(species, counts, energies, dict(references or {}))
+    return hull
+
+
+def _hull_and_lowest(
+    species: tuple[str, ...], counts: Ints, energies: Floats, given: Mapping[str, float]
+) -> tuple[Hull, Ints]:
+    """Return the hull, and the row of the lowest energy of each composition."""
+    compositions, composition_of = distinct_compositions(counts)
+    lowest = lowest_rows(composition_of, energies, len(compositions))
+    counted = lowest >= 0
+    compositions, rows = compositions[counted], lowest[counted]
+    zero = _references(species, compositions, energies[rows], given)
+    formation = energies[rows] - _fractions(compositions) @ zero
+    return _lower_hull(species, zero, compositions, formation, rows, set(given)), rows
 
 
 def _fractions(compositions: Ints) -> Floats:

@@ -1,17 +1,20 @@
+import base64
+import hashlib
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from ase.build import bulk
+from finished import finished_report, finished_set, report_of_many
 
 from aiida_mtp.core.screening.hull import hull_of
-from aiida_mtp.core.screening.report import ScreenReport, StageReport, report_html, write_report
-from aiida_mtp.core.screening.report_text import duration, formula_html, milli, number
-from aiida_mtp.core.structures import StructureBatch
+from aiida_mtp.core.screening.reference_hull import ComparedPhase, Comparison
+from aiida_mtp.core.screening.report import ScreenReport, report_html, write_report
+from aiida_mtp.core.screening.report.text import duration, formula_html, milli, number
 
-VOID = {'meta', 'path', 'circle', 'rect', 'polygon', 'br'}
+VOID = {'meta', 'path', 'circle', 'rect', 'br'}
 
 
 class Page(HTMLParser):
@@ -38,7 +41,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if 'style' not in self.open:
+        if not {'style', 'script'} & set(self.open):
             self.words.append(data)
 
     @property
@@ -49,70 +52,18 @@ class Page(HTMLParser):
         return sum(t == tag and a.get('class') == kind for t, a in self.tags)
 
 
-def finished_set(n_elements=2):
-    """Al and Ni (and Ti); NiAl and Ni3Al; a phase near the hull, and one that failed."""
-    atoms = [
-        (bulk('Al', a=4.05), 0.0, 'fcc-1-1:Al'),
-        (bulk('Ni', a=3.52), 0.0, 'fcc-1-2:Ni'),
-        (bulk('NiAl', 'cesiumchloride', a=2.89), -0.661, 'bcc-2-1:AlNi'),
-        (ordered('Ni3Al', 3.57), -0.432, 'fcc-4-9:AlNi3'),
-        (ordered('Al3Ni', 3.8), -0.320, 'fcc-4-8:Al3Ni'),
-        (ordered('Al3Ni', 3.9), np.nan, 'fcc-4-7:Al3Ni'),
-    ]
-    if n_elements == 3:
-        atoms.append((bulk('Ti', 'hcp', a=2.95, c=4.68), 0.0, 'hcp-2-3:Ti'))
-        atoms.append((bulk('TiAl', 'cesiumchloride', a=3.1), -0.3, 'bcc-2-5:AlTi'))
-    status = ['not_converged' if np.isnan(energy) else 'done' for _, energy, _ in atoms]
-    batch = StructureBatch.from_ase(
-        [one for one, _, _ in atoms],
-        species=('Al', 'Ni', 'Ti')[:n_elements],
-        energies=[energy * len(one) for one, energy, _ in atoms],
-        ids=[name for _, _, name in atoms],
-        status=status,
-    )
-    found = hull_of(batch)
-    return batch.with_columns(
-        formation_energy=found.formation_energies,
-        e_above_hull=found.e_above_hull,
-        seconds=[60.0] * len(batch),
-        message=['<no> convergence' if s != 'done' else '' for s in status],
-    )
+def scene(html):
+    """Return what the scripts of a page draw."""
+    return json.loads(re.search(r'id="scene">(.*?)</script>', html, re.DOTALL)[1])
 
 
-def ordered(formula, a):
-    majority, minority = re.fullmatch(r'([A-Z][a-z])3([A-Z][a-z])', formula).groups()
-    atoms = bulk(majority, 'fcc', a=a, cubic=True)
-    atoms.symbols[0] = minority
-    return atoms
+def unpacked(text, kind):
+    return np.frombuffer(base64.b64decode(text), kind)
 
 
 @pytest.fixture
 def report():
-    stage = StageReport(
-        name='Screen-1',
-        structures=finished_set().replaced(status=np.array(['converged'] * 6, dtype=object)),
-        reasons={'kept': 40, 'above_hull': 1900, 'duplicate': 50, 'unreliable': 10},
-        statuses={'converged': 1990, 'min_dist': 10},
-        sigma=0.0124,
-        reach=0.0496,
-        n_iterations=4,
-        n_training=123,
-        potential={'level': '10'},
-        errors={'energy, left out': '12.4 meV/atom'},
-    )
-    return ScreenReport(
-        hull=finished_set(),
-        n_candidates=2000,
-        n_labels=123,
-        label_seconds=1230.0,
-        engine_seconds=100.0,
-        stages=(stage,),
-        published={'AlNi': (-0.66, 'Materials <Project>')},
-        settings={'DFT': {'calculator': 'gpaw'}},
-        provenance={'screen': 'pk 17, uuid 0123'},
-        commands=(('aiida-mtp trace AlNi', 'all behind one phase'),),
-        finished='2026-11-23 10:00',
-    )
+    return finished_report()
 
 
 def test_the_page_is_whole_and_needs_nothing_else(report, tmp_path):
@@ -120,8 +71,8 @@ def test_the_page_is_whole_and_needs_nothing_else(report, tmp_path):
     html = (tmp_path / 'report.html').read_text(encoding='utf-8')
     page = Page(html)
     assert page.links == []
-    assert not re.search(r'https?:|url\(|@import|<script', html)
-    assert len(html) < 40_000
+    assert not re.search(r'https?:|url\(|@import', html)
+    assert len(html) < 80_000
     assert list(tmp_path.iterdir()) == [tmp_path / 'report.html']
 
 
@@ -139,7 +90,7 @@ def test_what_it_says(report):
         '−6601',  # published, with the mark of its source
         'Materials <Project>',
         'Pm3m (221)',
-        'a = 2.890',
+        'a\xa0=\xa02.890',
         '10.5',  # Al3Ni above the hull
         '<no> convergence',
         'kept',
@@ -160,35 +111,156 @@ def test_the_saving_is_estimated_from_the_mean_relaxation(report):
     small = replace(report, n_candidates=20)
     assert '×' not in Page(report_html(small)).text
     untimed = replace(report, hull=report.hull.with_columns(seconds=[np.nan] * 6))
-    assert 'Computing time' not in Page(report_html(untimed)).text
+    assert 'computing time' not in Page(report_html(untimed)).text
 
 
-def test_the_picture_of_a_binary_system(report):
+def test_only_its_own_script_runs_and_nothing_is_fetched(report):
+    html = report_html(report)
+    policy = next(a['content'] for t, a in Page(html).tags if t == 'meta' and 'http-equiv' in a)
+    script = re.findall(r'<script>(.*?)</script>', html, re.DOTALL)
+    assert len(script) == 1
+    digest = base64.b64encode(hashlib.sha256(script[0].encode()).digest()).decode()
+    assert "default-src 'none'" in policy
+    assert policy.endswith(f"script-src 'sha256-{digest}'")
+
+
+def test_what_is_drawn_of_a_binary_system(report):
+    drawn = scene(report_html(report))
+    assert [one['symbol'] for one in drawn['elements']] == ['Al', 'Ni']
+    assert sum(phase['stable'] for phase in drawn['phases']) == 4
+    (phase,) = (phase for phase in drawn['phases'] if phase['formula'] == 'AlNi')
+    assert phase['id'] == 'bcc-2-1:AlNi'
+    assert phase['group'] == 'Pm-3m (221)'
+    assert (phase['energy'], phase['above']) == (-0.661, 0.0)
+    assert np.allclose(phase['cell'], 2.89 * np.eye(3))
+    assert phase['symbols'] == ['Ni', 'Al']
+    assert np.allclose(phase['sites'], [[0, 0, 0], [0.5, 0.5, 0.5]])
+
+
+def test_candidates_are_packed_without_loss(report):
+    (cloud,) = scene(report_html(report))['clouds']
+    found = hull_of(finished_set())
+    assert (cloud['name'], cloud['count'], cloud['all']) == ('Screen-1', 5, 2000)
+    compositions = unpacked(cloud['compositions'], '<u4')
+    energies = dict(zip(cloud['ids'], unpacked(cloud['energies'], '<f4'), strict=True))
+    assert energies['bcc-2-1:AlNi'] == np.float32(-0.661)
+    at = compositions[cloud['ids'].index('fcc-4-9:AlNi3')]
+    assert cloud['formulas'][at] == 'AlNi3'
+    assert cloud['fractions'][at] == [0.25, 0.75]
+    above = unpacked(cloud['above'], '<f4')
+    assert np.allclose(np.sort(above), np.sort(found.e_above_hull[:5]), atol=1e-7)
+
+
+def test_of_too_many_candidates_the_nearest_are_drawn(report, monkeypatch):
+    monkeypatch.setattr('aiida_mtp.core.screening.report.scene.MOST_POINTS', 3)
+    monkeypatch.setattr('aiida_mtp.core.screening.report.page.MOST_POINTS', 3)
+    html = report_html(report)
+    (cloud,) = scene(html)['clouds']
+    assert cloud['count'] == 3
+    assert 'Of Screen-1, the 3 nearest to the hull are drawn.' in Page(html).text
+
+
+@pytest.mark.parametrize('n_elements', [3, 4])
+def test_what_is_drawn_of_more_elements(report, n_elements):
+    drawn = scene(report_html(replace(report, hull=finished_set(n_elements), stages=())))
+    found = hull_of(finished_set(n_elements))
+    assert drawn['facets'] == found.hull.facets.tolist()
+    assert np.allclose(drawn['vertices'], found.hull.vertices, atol=1e-6)
+    assert sum(phase['stable'] for phase in drawn['phases']) == len(found.stable)
+
+
+def test_names_never_become_markup(report):
+    evil = '</script><script>alert(1)</script><img src=x onerror=alert(1)>&quot;'
+    hull = report.hull.replaced(ids=np.array([evil + str(i) for i in range(6)], dtype=object))
+    stage = replace(report.stages[0], name=evil, structures=hull)
+    hostile = replace(
+        report,
+        hull=hull,
+        stages=(stage,),
+        settings={evil: {evil: evil}},
+        provenance={evil: evil},
+        published={'AlNi': (-0.66, evil)},
+        comparison=Comparison(evil, 1, (ComparedPhase('AlNi', 'new', -0.6, -0.5, -0.1, evil),)),
+        commands=((evil, evil),),
+        finished=evil,
+    )
+    html = report_html(hostile)
+    page = Page(html)
+    assert [t for t, _ in page.tags].count('script') == 2
+    assert 'img' not in [t for t, _ in page.tags]
+    assert scene(html)['phases'][0]['id'] == evil + '0'
+    assert html.count('<script') == 2
+
+
+def test_learning_parity_and_grades_are_drawn(report):
     page = Page(report_html(report))
-    assert page.count('circle', 'stable') == 4 + 1  # and the legend
-    assert page.count('circle', 'dft') == 1 + 1
-    assert page.count('path', 'hull') == 1
-    assert page.count('path', 'one') == 2
-    assert 'AlNi, bcc-2-1:AlNi: −661.0 meV/atom, on the hull' in page.text
-    dots = next(a['d'] for t, a in page.tags if t == 'path' and a.get('class') == 'one')
-    assert dots.count('M') == 5  # all with an energy
+    titles = [a['aria-label'] for t, a in page.tags if t == 'svg']
+    assert titles == [
+        'RMSE by training',
+        'Size of the training set by training',
+        'Parity of Screen-1',
+        'Extrapolation grades of Screen-1',
+    ]
+    assert 'RMSE 0.0 meV/atom, 5 structures' in page.text  # the fixture predicts what DFT finds
+    assert page.count('rect', 's0 bar') == 5
+    bare = Page(report_html(replace(report, stages=())))
+    assert not [t for t, _ in bare.tags if t == 'svg']
 
 
-def test_the_picture_of_a_ternary_system(report):
-    page = Page(report_html(replace(report, hull=finished_set(3), stages=())))
-    found = hull_of(finished_set(3))
-    assert page.count('polygon', 'facet') == len(found.hull.facets)
-    assert page.count('circle', 'stable') == len(found.stable) + 1
-    # of a triangulated triangle, faces and corners fix the edges (Euler)
-    assert page.count('path', 'tie') == len(found.hull.facets) + len(found.hull.vertices) - 1
+def test_why_structures_were_dropped(report):
+    text = Page(report_html(report)).text
+    assert (
+        'Dropped: 1\u2009900 too high above the hull, 50 the same crystal as another, 10 without '
+        'an energy to believe. Kept up to 49.6 meV/atom above the hull, for an error of 12.4 '
+        'meV/atom.'
+    ) in text
+    assert 'not finished by DFT: 1' in text
+
+
+def test_cost_beside_the_published_one(report):
+    text = Page(report_html(report)).text
+    spent = 6 * 60 + 1230 + 100
+    for share in (360 / spent, 1230 / spent, 60 / spent, 40 / spent):
+        assert f'{100 * share:.1f}%' in text
+    assert '90%' in text
+
+
+def test_decompositions_are_told(report):
+    assert '0.50 Al + 0.50 AlNi' in Page(report_html(report)).text  # Al3Ni
+
+
+def test_a_comparison_is_told(report):
+    phases = (
+        ComparedPhase('AlNi', 'confirmed', -0.661, -0.66, np.nan, 'mp-1487'),
+        ComparedPhase('AlNi3', 'new', -0.432, np.nan, -0.1, ''),
+        ComparedPhase('Al3Ni', 'missing', -0.32, -0.41, -0.08, 'mp-622209'),
+        ComparedPhase('Al4Ni3', 'missing', np.nan, -0.6, 0.01, ''),
+    )
+    text = Page(report_html(replace(report, comparison=Comparison('mp.json', 9, phases)))).text
+    for words in (
+        'mp.json, which has 9 compositions of this system: 1 new, 1 confirmed, 2 missing.',
+        '100.0 meV/atom below the hull of the reference',
+        'the reference lies 80.0 meV/atom below the hull here',
+        '10.0 meV/atom above the hull here; DFT relaxed nothing of this composition here',
+        'mp-1487',
+    ):
+        assert words in text, words
+    assert 'reference' not in Page(report_html(report)).text
+
+
+def test_a_large_screen_stays_a_small_file():
+    assert len(report_html(report_of_many(60_000))) < 4_000_000
 
 
 def test_systems_that_have_no_picture(report):
     one = finished_set().take([0])
-    assert '<svg' not in report_html(replace(report, hull=one.with_species(['Al', 'Ni'])))
+    bare = replace(report, stages=())
+    assert 'figure class="hull"' not in report_html(
+        replace(bare, hull=one.with_species(['Al', 'Ni']))
+    )
     failed = finished_set().replaced(status=np.array(['failed'] * 6, dtype=object))
-    html = report_html(replace(report, hull=failed))
-    assert '<svg' not in html
+    html = report_html(replace(bare, hull=failed))
+    assert 'figure class="hull"' not in html
     assert 'No compound is stable.' in html
 
 

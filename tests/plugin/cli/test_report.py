@@ -15,6 +15,7 @@ from aiida_mtp.data.potential import MtpPotentialData
 from aiida_mtp.data.structures import StructureSetData
 
 pytestmark = pytest.mark.usefixtures('aiida_profile_clean')
+TRAINED = {'n_structures': 60, 'energy': {'rmse': 0.01}, 'energy_rmse_validation': None}
 
 
 def structure_set(status, **columns):
@@ -73,7 +74,9 @@ def screen():
             f'{stage}__structures': StructureSetData.from_batch(structure_set('converged')),
             f'{stage}__training_set': StructureSetData.from_batch(labels),
             f'{stage}__potential': potential,
-            f'{stage}__report': Dict({'iterations': [{'iteration': 1}, {'iteration': 2}]}),
+            f'{stage}__report': Dict(
+                {'iterations': [{'iteration': 0, 'train': TRAINED}, {'iteration': 1}]}
+            ),
             f'{stage}__retained_report': Dict(
                 {'reasons': {'kept': 2, 'above_hull': 1}, 'sigma': 0.01, 'reach': 0.04}
             ),
@@ -95,6 +98,9 @@ def test_what_the_graph_tells(screen):
     assert first.statuses == {'converged': 3}
     assert first.errors == {'energy, structures left out': '12.3 meV/atom'}
     assert first.potential['level'] == '4'
+    (step,) = first.learning
+    assert (step.n_training, step.rmse) == (60, 0.01)
+    assert np.isnan(step.rmse_validation)
     assert data.settings['Screen-1'] == {'level': '8', 'fmax': '0.001'}
     assert data.settings['DFT'] == {'calculator': 'gpaw', 'cutoff': '400'}
     assert data.published['AlNi'][0] == -0.66
@@ -105,6 +111,6 @@ def test_what_the_graph_tells(screen):
 
 def test_it_becomes_a_page(screen):
     html = report_html(report_data(screen))
-    assert 'Stable phases of Al–Ni' in html
+    assert '<title>Al–Ni: stable phases</title>' in html
     assert '−660.0' in html
     assert f'process show {screen.uuid}' in html

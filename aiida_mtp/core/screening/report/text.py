@@ -1,4 +1,4 @@
-"""Numbers and formulas as a reader wants them, in HTML and SVG."""
+"""Numbers and formulas as a reader wants them, in HTML."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 MISSING = '–'
+LONG = 24  # characters: a name that may be broken into lines
 
 
 def number(value: float, digits: int = 0) -> str:
@@ -44,14 +45,35 @@ def formula_html(formula: str) -> str:
     return re.sub(r'(\d+)', r'<sub>\1</sub>', escape(formula))
 
 
-def formula_svg(formula: str) -> str:
-    """Return a formula as the content of an SVG text."""
-    parts = []
-    for symbol, count in re.findall(r'([A-Z][a-z]?|[^A-Z\d]+)(\d*)', formula):
-        parts.append(f'<tspan>{escape(symbol)}</tspan>')
-        if count:
-            parts.append(f'<tspan class="sub" dy="3">{count}</tspan><tspan dy="-3">\u200b</tspan>')
-    return ''.join(parts)
+def space_group_html(symbol: str) -> str:
+    """Return a Hermann-Mauguin symbol with overlined numbers and subscripts."""
+    html, rest = '', symbol
+    while rest:
+        if rest.startswith('-') and len(rest) > 1:
+            html += f'<span style="text-decoration:overline">{escape(rest[1])}</span>'
+            rest = rest[2:]
+        elif rest.startswith('_') and len(rest) > 1:
+            html += f'<sub>{escape(rest[1])}</sub>'
+            rest = rest[2:]
+        else:
+            html += f'<i>{escape(rest[0])}</i>' if rest[0].isalpha() else escape(rest[0])
+            rest = rest[1:]
+    return html
+
+
+def code(text: object) -> str:
+    """Return a name as it is typed."""
+    kind = ' class="long"' if len(str(text)) > LONG else ''
+    return f'<code{kind}>{escape(str(text))}</code>'
+
+
+def pairs_table(pairs: Mapping[str, str]) -> str:
+    """Return names and values as a table."""
+    rows = ''.join(
+        f'<tr><td>{escape(name)}</td><td>{escape(str(value))}</td></tr>'
+        for name, value in pairs.items()
+    )
+    return f'<table class="pairs"><tbody>{rows}</tbody></table>'
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence[int] = ()) -> str:

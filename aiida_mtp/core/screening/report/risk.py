@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiida_mtp.core.screening.report_text import milli, number, table
+from aiida_mtp.core.screening.report.text import milli, number, table
 
 if TYPE_CHECKING:
-    from aiida_mtp.core.screening.report_data import RiskReport
+    from aiida_mtp.core.screening.report.data import RiskReport
 
 WORDS = {
     'relaxed': 'relaxed by DFT',
@@ -30,7 +30,8 @@ def risk_section(risk: RiskReport | None) -> str:
         f'<p>Among the candidates that DFT has not relaxed, <b>{_count(risk.expected_missed)}</b> '
         'that lie below this hull are to be expected; with 95 % confidence there '
         f'{"is" if risk.bound == 1 else "are"} no more than <b>{risk.bound}</b> structure{many}.'
-        f'{_enough(risk)}</p>{table(["candidates", "number"], rows, (1,))}'
+        f'{_enough(risk)}</p>'
+        f'<div class="narrow">{table(["candidates", "number"], rows, (1,))}</div>'
         f'<p class="note">Judged by the errors that DFT has shown of the potential, '
         f'{milli(risk.error)} meV/atom, and by what relaxing gains beyond it, {milli(risk.gain)} '
         f'meV/atom.{_audit(risk)} Not counted: prototypes that nobody proposed.</p>'

@@ -10,10 +10,29 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aiida_mtp.core.screening.reference_hull import Comparison
     from aiida_mtp.core.structures import StructureBatch
 
 DONE = 'done'  # status of a structure that DFT has relaxed
 STABLE = 1e-6  # eV/atom: what is this close to the hull is printed as on it
+
+
+@dataclass(frozen=True)
+class LearningStep:
+    """One training of a potential.
+
+    Parameters
+    ----------
+    n_training
+        Configurations in the training set.
+    rmse, rmse_validation
+        Root mean square error of the energies of structures trained on, and of structures left
+        out, eV/atom; NaN if unknown.
+    """
+
+    n_training: int
+    rmse: float = float('nan')
+    rmse_validation: float = float('nan')
 
 
 @dataclass(frozen=True)
@@ -25,8 +44,8 @@ class StageReport:
     name
         What the stage is called, such as ``Screen-1``.
     structures
-        Every structure that entered, relaxed by the potential: energies and statuses. They need
-        not be given; then the picture of the hull has no points of this stage.
+        Every structure that entered, relaxed by the potential: energies, statuses and, if there
+        is, the column `grade`. They need not be given; then no picture has points of this stage.
     reasons
         Number of structures by reason (``kept``, ``above_hull`` …); they add up to all.
     statuses
@@ -43,6 +62,8 @@ class StageReport:
         Its description, such as ``level`` → ``16``.
     errors
         Errors of the potential: name, unit included → value.
+    learning
+        The trainings, in their order.
     """
 
     name: str
@@ -55,6 +76,7 @@ class StageReport:
     structures: StructureBatch | None = None
     potential: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
+    learning: tuple[LearningStep, ...] = ()
 
     @property
     def n_structures(self) -> int:
@@ -119,14 +141,17 @@ class ScreenReport:
         Structures DFT could not label, if there are any.
     label_seconds
         What these took, s; NaN if unknown.
-    engine_seconds
-        What relaxing, selecting and training took, s; NaN if unknown.
+    training_seconds, relaxing_seconds
+        What training took, and what else was done with potentials: relaxing and selecting, s; NaN
+        if unknown.
     stages
         The stages, in their order.
     risk
         What may have been missed, if it was judged.
     published
         Formation energies to compare with: formula → eV/atom and source.
+    comparison
+        What a reference hull says of the same system, if one was given.
     settings
         Tables of settings: title → name → value.
     provenance
@@ -142,10 +167,12 @@ class ScreenReport:
     n_labels: int = 0
     failed_labels: StructureBatch | None = None
     label_seconds: float = float('nan')
-    engine_seconds: float = float('nan')
+    training_seconds: float = float('nan')
+    relaxing_seconds: float = float('nan')
     stages: tuple[StageReport, ...] = ()
     risk: RiskReport | None = None
     published: Mapping[str, tuple[float, str]] = field(default_factory=dict)
+    comparison: Comparison | None = None
     settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[tuple[str, str], ...] = ()
@@ -168,9 +195,9 @@ class ScreenReport:
 
     def spent_seconds(self) -> float:
         """Return what the whole screen took, s; NaN if the cost of DFT is unknown."""
-        engine = self.engine_seconds if np.isfinite(self.engine_seconds) else 0.0
+        known = [self.training_seconds, self.relaxing_seconds]
         labels = self.label_seconds if self.n_labels else 0.0
-        return self.final_seconds() + labels + engine
+        return self.final_seconds() + labels + float(np.nansum(known))
 
     def brute_force_seconds(self) -> float:
         """Estimate what relaxing every candidate with DFT would have taken, s.
