@@ -97,7 +97,7 @@ def test_documents_with_structures_and_formation_energies(written):
     [
         'name,entry_id,delta_e,stability\nNiAl,4061,-0.65,0\nNi3Al,8100,-0.42,0.0\nTiAl,1,-0.4,0\n',
         'compound;auid;enthalpy_formation_atom\nAl1Ni1;a;-0.65\nAl1Ni3;b;-0.42\n',
-        '\ufeff"Material ID","Formula","Formation Energy (eV)"\nmp-1,"Al(Ni)",-0.65\nmp-2,Ni0.75Al0.25,-0.42\n',
+        '\ufeff"Material ID","Formula","Formation energy"\nmp-1,"Al(Ni)",-0.65\n,Ni.75Al.25,-.42\n',
     ],
 )
 def test_tables_of_databases(written, text):

@@ -50,7 +50,7 @@ class HullFigure {
     this.clouds = scene.clouds.map((packed) => cloudOf(packed, this.depth));
     this.limit = N_ELEMENTS === 2 ? Infinity : 0.05;
     this.showDft = true;
-    this.camera = N_ELEMENTS === 3 ? { ...FLAT } : { yaw: -0.28, tilt: 0.32 };
+    this.camera = N_ELEMENTS === 3 ? { ...FLAT } : { yaw: 0.18, tilt: 0.32 };
     this.cloudCanvas = make('canvas');
     this.canvas = make('canvas', { role: 'img', 'aria-label': figure.dataset.title });
     this.ring = make('div', { class: 'ring', hidden: true });
@@ -88,7 +88,7 @@ class HullFigure {
       const words = make('output', {}, '50');
       const slider = make('input', { type: 'range', min: 0, max: 300, step: 5, value: 50, 'aria-label': 'meV/atom above the hull',
         input: () => { this.limit = slider.value / 1000; words.textContent = slider.value; this.redraw(); } });
-      parts.push(make('label', { class: 'range' }, slider, make('span', {}, 'up to ', words, ' meV/atom above the hull')));
+      parts.push(make('label', { class: 'range' }, slider, make('span', {}, 'up to ', words, ' meV/atom above hull')));
     }
     if (N_ELEMENTS === 3) {
       this.button = make('button', { click: () => {
