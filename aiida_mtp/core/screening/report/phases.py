@@ -37,16 +37,16 @@ def stable_section(report: ScreenReport, findings: Findings) -> str:
     if found is None:
         return ''
     published = report.published
-    head = ['phase', 'space group', 'prototype', 'formation energy<br>meV/atom']
+    head = ['phase', 'space group<br>prototype', 'formation energy<br>meV/atom']
     head += ['published<br>meV/atom'] if published else []
     head += ['below the<br>others', 'next structure<br>above it']
     head += ['lattice<br>Å, degrees', 'volume<br>Å³/atom']
-    numeric = (3, 4, 5, 8) if published else (3, 4, 7)
+    numeric = (2, 3, 4, 7) if published else (2, 3, 6)
     lines: list[list[str]] = []
     sources: dict[str, int] = {}
     for row in findings.stable:
         group, lattice, volume = _crystal(phases, row)
-        line = [_button(findings, row), group, code(phases.ids[row])]
+        line = [_button(findings, row), f'{group}<br>{code(phases.ids[row])}']
         line.append(milli(found.formation_energies[row]))
         if published:
             line.append(_published(published, findings.formulas[row], sources))
