@@ -9,6 +9,7 @@ const MODEL_CORNERS = {
   4: [[-0.5, -ROOT3 / 6, -0.2], [0.5, -ROOT3 / 6, -0.2], [0, ROOT3 / 3, -0.2], [0, 0, Math.sqrt(2 / 3) - 0.2]],
 };
 const FLAT = { yaw: 0, tilt: Math.PI / 2 };
+const SHALLOW = 0.005; // eV/atom: a hull less deep than this is drawn as shallow as it is
 const MANY = 5000; // more candidates than this get smaller and fainter dots
 const FULL = 215; // opacity of many dots on each other, of 255
 
@@ -17,7 +18,7 @@ function modelPlace(fractions, energy, depth) {
   if (N_ELEMENTS === 2) return [fractions[1], energy, 0];
   const corners = MODEL_CORNERS[N_ELEMENTS];
   const place = [0, 1, 2].map((i) => corners.reduce((sum, corner, k) => sum + fractions[k] * corner[i], 0));
-  if (N_ELEMENTS === 3) place[2] += (0.6 * energy) / depth;
+  if (N_ELEMENTS === 3) place[2] += (0.6 * energy) / Math.max(depth, SHALLOW);
   return place;
 }
 
