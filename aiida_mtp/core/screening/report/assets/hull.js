@@ -145,7 +145,7 @@ class HullFigure {
   cameraMatrix() {
     const reach = this.isFlat ? [1, ROOT3 / 2] : [1.05, N_ELEMENTS === 3 ? 1.0 : 1.04];
     const scale = Math.min((this.width - 84) / reach[0], (this.height - 76) / reach[1]);
-    const up = this.isFlat ? ROOT3 / 12 : (N_ELEMENTS === 3 ? -0.22 : 0.05);
+    const up = this.isFlat ? ROOT3 / 12 : (N_ELEMENTS === 3 ? -0.22 : 0.1);
     const columns = [[1, 0, 0], [0, 1, 0], [0, 0, 1]].map((unit) => turned(unit, this.camera));
     const [right, rise, eye] = [0, 1, 2].map((i) => columns.map((column) => column[i]));
     return [
