@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -50,7 +51,7 @@ from aiida_mtp.core.training.settings import TrainingSettings
 from aiida_mtp.core.training.workspace import basis_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from aiida_mtp.core._typing import Floats
     from aiida_mtp.core.structures import StructureBatch
@@ -73,23 +74,38 @@ def seconds(
     function: Callable[[], object], *, clock: Callable[[], float] = time.process_time
 ) -> float:
     """Return the median time of some calls, after a first one that compiles."""
-    function()
-    times = []
-    for _ in range(REPEATS):
-        start = clock()
+    return medians({'': function}, clock=clock)['']
+
+
+def medians(
+    jobs: Mapping[str, Callable[[], object]], *, clock: Callable[[], float] = time.process_time
+) -> dict[str, float]:
+    """Return the median time of each job; they take turns, so that all meet the same machine."""
+    times: dict[str, list[float]] = {name: [] for name in jobs}
+    for function in jobs.values():
         function()
-        times.append(clock() - start)
-    return statistics.median(times)
+    for _ in range(REPEATS):
+        for name, function in jobs.items():
+            start = clock()
+            function()
+            times[name].append(clock() - start)
+    return {name: statistics.median(values) for name, values in times.items()}
 
 
-def motep_seconds(model: MtpModel, batch: StructureBatch) -> float | None:
-    """Return the time of motep as a user calls it, None if it is not installed."""
+def with_children() -> float:
+    """Return the processor time of this process and of those it has started, s."""
+    uses = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(use.ru_utime + use.ru_stime for use in uses)
+
+
+def motep_job(model: MtpModel, batch: StructureBatch) -> dict[str, Callable[[], object]]:
+    """Return motep as a user calls it, if it is installed; its numbers must be ours."""
     try:
         from ase.data import atomic_numbers
         from motep.calculator import MTP
         from motep.io.mlip.mtp import read_mtp
     except ImportError:
-        return None
+        return {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'potential.mtp'
         write_potential(path, replace(model, species=('type0', 'type1', 'type2')))
@@ -105,29 +121,34 @@ def motep_seconds(model: MtpModel, batch: StructureBatch) -> float | None:
         return energies
 
     np.testing.assert_allclose(run(), evaluate(model, batch).energies, rtol=1e-9)
-    return seconds(run)
+    return {'motep': run}
 
 
-def mlp_seconds(executable: str | None, model: MtpModel) -> float | None:
-    """Return the time per atom of an executable of MLIP-3, s: of more structures less of fewer."""
+def mlp_jobs(
+    executable: str | None, model: MtpModel, batch: StructureBatch, folder: str
+) -> dict[str, Callable[[], object]]:
+    """Return an executable of MLIP-3 at work, if there is one, and what files alone cost it.
+
+    It can only be called on files, so the time it takes to read and write the same structures has
+    to be taken off. Its numbers must be ours.
+    """
     if executable is None:
-        return None
-    times = {}
-    with tempfile.TemporaryDirectory() as folder:
-        potential = Path(folder) / 'potential.almtp'
-        write_potential(potential, model)
-        for n in (200, 2200):
-            batch = crystals(n)
-            path = Path(folder) / f'{n}.cfg'
-            write_structures(path, batch)
-            command = [executable, 'calculate_efs', str(potential), str(path)]
+        return {}
+    command = str(Path(executable).resolve())
 
-            def run(command: list[str] = command) -> None:
-                subprocess.run(command, check=True, capture_output=True, cwd=folder)
+    def call(*words: str) -> None:
+        subprocess.run([command, *words], check=True, capture_output=True, cwd=folder)
 
-            times[len(batch.positions)] = seconds(run, clock=time.perf_counter)
-    (few, a), (many, b) = sorted(times.items())
-    return (b - a) / (many - few)
+    write_potential(Path(folder) / 'potential.almtp', model)
+    write_structures(Path(folder) / 'bare.cfg', batch)
+    calculate = ('calculate_efs', 'potential.almtp')
+    call(*calculate, 'bare.cfg', '--output_filename=known.cfg')
+    theirs = read_structures(Path(folder) / 'known.cfg', model.species)
+    np.testing.assert_allclose(theirs.energies, evaluate(model, batch).energies, rtol=1e-9)
+    return {
+        'mlp': lambda: call(*calculate, 'known.cfg', '--output_filename=out.cfg'),
+        'files': lambda: call('convert', 'known.cfg', 'out.cfg'),
+    }
 
 
 def evaluation(options: argparse.Namespace) -> dict[str, Any]:
@@ -138,19 +159,20 @@ def evaluation(options: argparse.Namespace) -> dict[str, Any]:
     for level in LEVELS:
         model = initial_model(level, SPECIES, CUTOFF, min_dist=1.8)
         active_set = build_active_set(model, crystals(1500, seed=1))
-        ours = seconds(lambda model=model: evaluate(model, batch))
-        graded = seconds(lambda m=model, a=active_set: evaluate_with_grades(m, batch, a))
-        motep = motep_seconds(model, few)
-        mlp = mlp_seconds(options.mlp, model)
-        rows.append(
-            {
-                'level': level,
-                'ours': 1e6 * ours / n_atoms,
-                'graded': 1e6 * graded / n_atoms,
-                'motep': None if motep is None else 1e6 * motep / len(few.positions),
-                'mlp': None if mlp is None else 1e6 * mlp,
+        with tempfile.TemporaryDirectory() as folder:
+            jobs: dict[str, Callable[[], object]] = {
+                'ours': lambda model=model: evaluate(model, batch),
+                'graded': lambda m=model, a=active_set: evaluate_with_grades(m, batch, a),
+                **motep_job(model, few),
+                **mlp_jobs(options.mlp, model, batch, folder),
             }
-        )
+            times = medians(jobs, clock=with_children)
+        row = {name: 1e6 * value / n_atoms for name, value in times.items()}
+        if 'motep' in row:
+            row['motep'] *= n_atoms / len(few.positions)
+        if 'mlp' in row:
+            row['mlp'] -= row.pop('files')
+        rows.append({'level': level, **row})
     pairs = len(neighbor_list(batch, CUTOFF).index) / n_atoms
     return {'rows': rows, 'neighbours': pairs}
 

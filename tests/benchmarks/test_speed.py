@@ -1,6 +1,7 @@
 """The measurements of speed, on little, and limits that a slow machine meets as well."""
 
 import argparse
+import sys
 
 import pytest
 
@@ -17,7 +18,7 @@ def speed(monkeypatch):
 
 def test_evaluation(speed, monkeypatch):
     monkeypatch.setattr(speed, 'LEVELS', (8, 16))
-    monkeypatch.setattr(speed, 'motep_seconds', lambda *_: None)
+    monkeypatch.setattr(speed, 'motep_job', lambda *_: {})
     found = speed.evaluation(OPTIONS)
     for row, most in zip(found['rows'], (15, 80), strict=True):  # three times what is wanted
         assert 0.5 < row['ours'] < most
@@ -49,11 +50,41 @@ def test_memory(speed, monkeypatch):
     assert 'mtp-engine relax' in speed.PAGES['memory']({'verbs': found})
 
 
-def test_an_executable_of_mlip_is_timed(speed, tmp_path):
-    """One that does nothing takes the same time for any number of atoms."""
-    mlp = tmp_path / 'mlp'
-    mlp.write_text('#!/bin/sh\ntest "$1" = calculate_efs && test -f "$2" && test -f "$3"\n')
-    mlp.chmod(0o755)
-    model = speed.initial_model(8, speed.SPECIES, 5.0)
-    assert speed.mlp_seconds(str(mlp), model) == pytest.approx(0.0, abs=1e-6)
-    assert speed.mlp_seconds(None, model) is None
+STAND_IN = """#!{python}
+import sys
+from aiida_mtp.core.engine.main import main
+verb, potential, *words = sys.argv[1:]
+if verb == 'calculate_efs':
+    source, target = words
+    main(['evaluate', {potential}, source, '-o', target[18:], '--species', 'Ni', 'Al', 'Cu'])
+else:
+    assert verb == 'convert'
+    main(['convert', potential, '-o', words[0]])
+"""
+
+
+def stand_in(folder, potential):
+    """Our own engine with the words of MLIP-3."""
+    path = folder / 'mlp'
+    path.write_text(STAND_IN.format(python=sys.executable, potential=potential))
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_an_executable_of_mlip_is_timed(speed, monkeypatch, tmp_path):
+    monkeypatch.setattr(speed, 'LEVELS', (2,))
+    monkeypatch.setattr(speed, 'REPEATS', 1)
+    monkeypatch.setattr(speed, 'motep_job', lambda *_: {})
+    found = speed.evaluation(argparse.Namespace(mlp=stand_in(tmp_path, 'potential')))
+    (row,) = found['rows']
+    assert set(row) == {'level', 'ours', 'graded', 'mlp'}
+    assert f'{row["mlp"] / row["ours"]:.1f} |' in speed.PAGES['evaluation'](found)
+
+
+def test_an_executable_that_computes_something_else_is_not(speed, tmp_path):
+    model = speed.initial_model(2, speed.SPECIES, 5.0)
+    moved = model.with_coefficients(2.0 * model.coefficients)
+    speed.write_potential(tmp_path / 'other.mtp', moved)
+    mlp = stand_in(tmp_path, "'other.mtp'")
+    with pytest.raises(AssertionError, match='Mismatched elements'):
+        speed.mlp_jobs(mlp, model, speed.crystals(2), str(tmp_path))
