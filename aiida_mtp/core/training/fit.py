@@ -11,8 +11,13 @@ from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.potential.evaluate import evaluate
 from aiida_mtp.core.potential.model import initial_model
 from aiida_mtp.core.training.errors import TrainingReport, training_report
-from aiida_mtp.core.training.gauge import in_standard_gauge
-from aiida_mtp.core.training.labels import closest_distance, training_data
+from aiida_mtp.core.training.gauge import in_standard_gauge, shifted
+from aiida_mtp.core.training.labels import (
+    closest_distance,
+    reference_energies,
+    refuse_senseless_labels,
+    training_data,
+)
 from aiida_mtp.core.training.minimise import minimise
 from aiida_mtp.core.training.objective import Objective, State
 from aiida_mtp.core.training.validation import validation_errors
@@ -22,7 +27,7 @@ from aiida_mtp.core.training.workspace import basis_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aiida_mtp.core._typing import Bools, Ints
+    from aiida_mtp.core._typing import Bools, Floats, Ints
     from aiida_mtp.core.potential.model import MtpModel
     from aiida_mtp.core.structures import StructureBatch
     from aiida_mtp.core.training.labels import TrainingData
@@ -41,6 +46,10 @@ class Training:
 
     model: MtpModel
     report: TrainingReport
+
+    def shifted(self, energies: Floats) -> Training:
+        """Return the same with energies added for each atom of a species, eV."""
+        return replace(self, model=shifted(self.model, energies))
 
 
 def train_new(
@@ -69,7 +78,7 @@ def train_new(
     InputError
         If the training set cannot be used.
     """
-    batch, weights = _prepared(batch, tuple(species), settings)
+    batch, weights, references = _prepared(batch, tuple(species), settings)
     shortest = closest_distance(batch.take(_good(weights)), cutoff)
     min_dist = CLOSER * shortest if np.isfinite(shortest) else 0.5 * cutoff
     models = [
@@ -83,7 +92,7 @@ def train_new(
         )
         for start in range(settings.n_starts)
     ]
-    return _train(models, batch, weights, settings, advance)
+    return _train(models, batch, weights, settings, advance).shifted(references)
 
 
 def train_further(
@@ -108,10 +117,11 @@ def train_further(
             f'the training set has {", ".join(unknown)}, but the potential to start from knows '
             f'only {", ".join(model.species)}: train a new one with all species'
         )
-    batch, weights = _prepared(batch, model.species, settings)
+    batch, weights, references = _prepared(batch, model.species, settings)
     shortest = closest_distance(batch.take(_good(weights)), model.max_dist)
     model = in_standard_gauge(model, min(model.min_dist, CLOSER * shortest))
-    return _train([model], batch, weights, settings, advance)
+    models = [shifted(model, -references)]
+    return _train(models, batch, weights, settings, advance).shifted(references)
 
 
 def n_steps(settings: TrainingSettings, *, is_new: bool) -> int:
@@ -128,13 +138,22 @@ def _good(weights: FrameWeights) -> list[int]:
 
 def _prepared(
     batch: StructureBatch, species: tuple[str, ...], settings: TrainingSettings
-) -> tuple[StructureBatch, FrameWeights]:
-    """Return the training set in the species of the potential, and the weight of each structure."""
+) -> tuple[StructureBatch, FrameWeights, Floats]:
+    """Return the training set as it is fitted, and the weight of each structure.
+
+    Its species are those of the potential. Its energies are counted from atoms of energies that
+    are returned as well: those of all-electron or pseudopotential codes are thousands of eV, of
+    which only the differences between structures have to do with what is trained.
+    """
     if not len(batch):
         raise InputError('the training set is empty')
     _refuse_mixed_settings(batch)
+    refuse_senseless_labels(batch)
     batch = batch.with_species(species)
-    return batch, frame_weights(batch, settings)
+    weights = frame_weights(batch, settings)
+    references = reference_energies(batch, weights.weights)
+    energies = batch.energies - batch.compositions @ references
+    return batch.replaced(energies=energies), weights, references
 
 
 def _refuse_mixed_settings(batch: StructureBatch) -> None:

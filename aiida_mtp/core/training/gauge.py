@@ -1,4 +1,4 @@
-"""Other coefficients for the same energies."""
+"""Other coefficients for the same energies, but for what each atom has by itself."""
 
 from __future__ import annotations
 
@@ -39,6 +39,11 @@ def in_standard_gauge(model: MtpModel, min_dist: float) -> MtpModel:
         radial_coeffs=np.ascontiguousarray(radial / norms[:, None]),
         moment_coeffs=model.moment_coeffs * _products(model, norms),
     )
+
+
+def shifted(model: MtpModel, energies: Floats) -> MtpModel:
+    """Return a potential with energies added for each atom of a species, shape (n_species,), eV."""
+    return replace(model, species_coeffs=model.species_coeffs + energies)
 
 
 def _products(model: MtpModel, norms: Floats) -> Floats:

@@ -13,9 +13,11 @@ from aiida_mtp.core.training.workspace import Structures
 
 if TYPE_CHECKING:
     from aiida_mtp.core._typing import Bools, Floats
+    from aiida_mtp.core.neighbors import Neighbors
     from aiida_mtp.core.structures import StructureBatch
     from aiida_mtp.core.training.settings import TrainingSettings
 
+MAX_LABEL = 1e7  # eV and Å: ten times the energy of the heaviest atom with all its electrons
 VOIGT_MULTIPLICITY = np.array([1.0, 1.0, 1.0, 2.0, 2.0, 2.0])  # of each in the matrix
 
 
@@ -63,7 +65,7 @@ def training_data(
     Raises
     ------
     InputError
-        If no structure has an energy.
+        If no structure has an energy, or one has atoms in the same place.
     """
     first_row = 3 * batch.first_atom + 7 * np.arange(len(batch) + 1)
     targets, weights = np.zeros(first_row[-1]), np.zeros(first_row[-1])
@@ -86,6 +88,7 @@ def training_data(
     if not weights[energy_rows].any():
         raise InputError(f'none of {len(batch)} structures has an energy to train on')
     neighbors = neighbor_list(batch, cutoff)
+    _refuse_coincident(batch, neighbors)
     structures = Structures(
         first_atom=batch.first_atom,
         types=batch.types.astype(np.int64),
@@ -97,6 +100,48 @@ def training_data(
         root_weights=np.sqrt(weights),
     )
     return TrainingData(structures, np.add.reduceat(weights, first_row[:-1]) > 0)
+
+
+def _refuse_coincident(batch: StructureBatch, neighbors: Neighbors) -> None:
+    """Refuse atoms without a direction between them."""
+    same = np.flatnonzero(~neighbors.r_ij.any(axis=1))
+    if len(same):
+        atom = np.searchsorted(neighbors.first, same[0], side='right') - 1
+        name = batch.ids[batch.structure_of_atom[atom]]
+        raise InputError(f'structure {name} has two atoms in the same place: remove it')
+
+
+def reference_energies(batch: StructureBatch, frame_weights: Floats) -> Floats:
+    """Return the energies of atoms that add up best to those of structures, shape (n_species,), eV.
+
+    Of what the compositions leave open they are the smallest.
+    """
+    known = np.isfinite(batch.energies) & (frame_weights > 0)
+    roots = np.sqrt(frame_weights[known] / batch.n_atoms[known])
+    rows = batch.compositions[known] * roots[:, None]
+    return np.asarray(np.linalg.lstsq(rows, batch.energies[known] * roots, rcond=1e-9)[0], float)
+
+
+def refuse_senseless_labels(batch: StructureBatch) -> None:
+    """Refuse labels of a size that no computation gives.
+
+    Raises
+    ------
+    InputError
+        If there are any.
+    """
+    atoms, starts = np.abs(batch.forces).max(axis=1, initial=0.0), batch.first_atom[:-1]
+    for name, unit, sizes in (
+        ('energy', 'eV/atom', np.abs(batch.energies_per_atom)),
+        ('force', 'eV/Å', np.maximum.reduceat(atoms, starts)),
+        ('stress', 'eV/Å³', np.abs(batch.stresses).max(axis=1)),
+    ):
+        wild = np.flatnonzero(np.isfinite(sizes) & (sizes > MAX_LABEL))
+        if len(wild):
+            raise InputError(
+                f'structure {batch.ids[wild[0]]} has a label that cannot be: {name} '
+                f'{sizes[wild[0]]:.3g} {unit}; remove it'
+            )
 
 
 def closest_distance(batch: StructureBatch, cutoff: float) -> float:

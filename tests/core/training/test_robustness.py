@@ -7,6 +7,7 @@ import pytest
 from ase.build import bulk
 from reference.crystals import emt_labelled, rattled_crystals
 
+from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.potential.evaluate import evaluate
 from aiida_mtp.core.structures import StructureBatch
 from aiida_mtp.core.training.fit import train_further, train_new
@@ -124,3 +125,89 @@ def test_a_set_of_nothing_but_wild_frames():
     assert np.abs(batch.forces).max() > 20.0
     found = train(batch)
     assert len(found.report.bad_frames) > 0
+
+
+@pytest.mark.parametrize('level', [2, 16])
+def test_one_structure(crystals, level):
+    few = crystals.take([7])
+    found = train(few, level=level)
+    assert energy_rmse(found.model, few) < 1e-5
+
+
+def test_a_crystal_that_pulls_nowhere(crystals):
+    """Labels of zero, and one volume only: there is nothing to learn, and that is learnt."""
+    batch = crystals.take(slice(0, 6))
+    batch = batch.replaced(
+        energies=np.zeros(6),
+        forces=np.zeros_like(batch.forces),
+        stresses=np.zeros_like(batch.stresses),
+    )
+    assert energy_rmse(train(batch).model, batch) == 0.0
+
+
+@pytest.mark.parametrize('cutoff', [0.1, 1.0])
+def test_nothing_within_the_cutoff(crystals, cutoff):
+    """Atoms alone have an energy; the crystals have the mean of it."""
+    found = train_new(crystals, 8, ('Al', 'Ni'), cutoff, SETTINGS)
+    assert np.isfinite(found.model.coefficients).all()
+    assert not evaluate(found.model, crystals).forces.any()
+    assert found.report.energy.rmse < 2.0 * np.std(crystals.energies_per_atom)
+
+
+def test_atoms_alone_among_crystals(crystals):
+    """In cells as huge as those of isolated atoms."""
+    alone = StructureBatch.build(
+        ('Al', 'Ni'),
+        [[0], [1]],
+        np.zeros((2, 1, 3)),
+        [30.0 * np.eye(3)] * 2,
+        energies=np.array([3.0, 5.0]),
+        forces=np.zeros((2, 1, 3)),
+    )
+    batch = joined(crystals.with_species(('Al', 'Ni')), alone)
+    found = train(batch)
+    np.testing.assert_allclose(found.model.species_coeffs, [3.0, 5.0], atol=0.02)
+
+
+def test_a_species_never_seen(crystals):
+    found = train(crystals, species=('Al', 'Cu', 'Ni'))
+    assert energy_rmse(found.model, crystals) < 0.01
+
+
+@pytest.mark.parametrize('scale', [30.0, 5000.0, 3e5])
+def test_energies_counted_from_elsewhere(crystals, scale):
+    """Codes that count all electrons have energies of thousands of eV: no error depends on it."""
+    batch = crystals.with_species(('Al', 'Ni'))
+    references = np.array([-0.4 * scale, -scale])
+    moved = batch.replaced(energies=batch.energies + batch.compositions @ references)
+    found, expected = train(moved), train(batch)
+    assert found.report.loss == pytest.approx(expected.report.loss, rel=1e-4)
+    np.testing.assert_allclose(
+        found.model.species_coeffs - references, expected.model.species_coeffs, atol=1e-3
+    )
+    again = train_further(moved, found.model, SETTINGS)
+    assert again.report.loss <= found.report.loss * (1.0 + 1e-6)
+
+
+SENSELESS = {
+    'energies': (1e200, 'energy 2.5e\\+199 eV/atom'),
+    'forces': (1e300, 'force 1e\\+300 eV/Å'),
+    'stresses': (-1e9, 'stress 1e\\+09 eV/Å³'),
+}
+
+
+@pytest.mark.parametrize('name', SENSELESS)
+def test_labels_no_computation_gives(crystals, name):
+    value, told = SENSELESS[name]
+    labels = getattr(crystals, name).copy()
+    labels[-1] = value
+    with pytest.raises(InputError, match=f'{crystals.ids[-1]} has a label that cannot be: {told}'):
+        train(crystals.replaced(**{name: labels}))
+
+
+def test_atoms_in_the_same_place(crystals):
+    positions = crystals.positions.copy()
+    first = crystals.first_atom[5]
+    positions[first + 1] = positions[first]
+    with pytest.raises(InputError, match=f'{crystals.ids[5]} has two atoms in the same place'):
+        train(crystals.replaced(positions=positions))
