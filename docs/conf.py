@@ -1,12 +1,24 @@
 """How Sphinx builds the documentation; `make docs`."""
 
+import logging
 import os
+import sys
 import tempfile
 import warnings
 from pathlib import Path
 
-os.environ['AIIDA_PATH'] = tempfile.mkdtemp(prefix='aiida-mtp-docs-')
+HERE = Path(__file__).parent
+SCRATCH = Path(tempfile.mkdtemp(prefix='aiida-mtp-docs-'))
+os.environ['AIIDA_PATH'] = str(SCRATCH)
 warnings.filterwarnings('ignore', 'Creating AiiDA configuration folder')
+
+# The kernels that run the examples begin without the user's settings, and do not warn of the
+# loopback they are reached by; one of furo's packages turns every log on
+os.environ['IPYTHONDIR'] = str(SCRATCH / 'ipython')
+profile = SCRATCH / 'ipython' / 'profile_default'
+profile.mkdir(parents=True)
+(profile / 'ipython_kernel_config.py').write_text("c.IPKernelApp.log_level = 'ERROR'\n")
+logging.getLogger('traitlets').setLevel(logging.WARNING)
 
 from aiida import load_profile
 from aiida.storage.sqlite_temp import SqliteTempBackend
@@ -20,8 +32,10 @@ author = 'The aiida-mtp developers'
 copyright = author  # noqa: A001 - Sphinx calls it so
 version = release = aiida_mtp.__version__
 
+sys.path.insert(0, str(HERE))
 extensions = [
     'aiida.sphinxext',
+    'mathml',
     'myst_nb',
     'sphinx.ext.autodoc',
     'sphinx.ext.napoleon',
@@ -30,18 +44,20 @@ extensions = [
     'sphinx_copybutton',
     'sphinxcontrib.programoutput',
 ]
-exclude_patterns = ['_build', 'conf.py']
+exclude_patterns = ['_build', '*.py', 'examples/backend', 'examples/*.ipynb']
 default_role = 'code'  # as docstrings use single backquotes
 
 # Pages in Markdown, and the examples: scripts with cells, run when the pages are built
 nb_custom_formats = {'.py': ['jupytext.reads', {'fmt': 'py:percent'}]}
 nb_execution_mode = 'cache'
-nb_execution_cache_path = str(Path(__file__).parent / '_build' / 'executed')
+nb_execution_cache_path = str(HERE / '_build' / 'executed')
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_merge_streams = True
 myst_enable_extensions = ['dollarmath', 'colon_fence', 'deflist']
 myst_heading_anchors = 3
+myst_update_mathjax = False
+html_math_renderer = 'mathml'
 copybutton_prompt_text = r'\$ '
 copybutton_prompt_is_regexp = True
 copybutton_only_copy_prompt_lines = True

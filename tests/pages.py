@@ -2,24 +2,52 @@
 
 import re
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 ROOT = Path(__file__).parents[1]
-BLOCK = re.compile(r'^```(\S+)\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+DOCS = sorted(p.relative_to(ROOT) for p in (ROOT / 'docs').rglob('*.md'))
+PAGES = ['README.md', *(str(p) for p in DOCS if '_build' not in p.parts)]
+BLOCK = re.compile(
+    r'^(?:<!-- needs: (?P<needs>[^\n]+?) -->\n)?```(?P<language>\S*)[^\n]*\n(?P<text>.*?)^```$',
+    re.MULTILINE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of a page in a language; `needs`: what it cannot be run without, by the page."""
+
+    language: str
+    text: str
+    needs: str = ''
+
+    @property
+    def lines(self):
+        """What is typed at each prompt, the host it stands for left out; no output."""
+        typed = self.text.replace('\\\n', ' ').splitlines()
+        return [line.partition('$ ')[2] for line in typed if re.match(r'\w*\$ ', line)]
+
+
+def all_blocks(page):
+    """Return the blocks of a page, such as ``docs/howto/vasp.md``; no directives of Sphinx."""
+    text = (ROOT / page).read_text(encoding='utf-8')
+    found = [
+        Block(one['language'], one['text'], one['needs'] or '') for one in BLOCK.finditer(text)
+    ]
+    return [block for block in found if not block.language.startswith('{')]
 
 
 def blocks(page, language):
-    """Return the blocks of a page, such as ``docs/howto/vasp.md``, in a language."""
-    text = (ROOT / page).read_text(encoding='utf-8')
-    return [block for kind, block in BLOCK.findall(text) if kind == language]
+    """Return the texts of the blocks of a page in a language."""
+    return [block.text for block in all_blocks(page) if block.language == language]
 
 
 def commands(page):
     """Return the commands of a page, each as its words; what they print is left out."""
-    lines = '\n'.join(blocks(page, 'console')).replace('\\\n', ' ').splitlines()
-    typed = [line.partition('$ ')[2] for line in lines if re.match(r'\w*\$ ', line)]
+    typed = [line for block in all_blocks(page) if block.language == 'console' for line in block.lines]
     return [shlex.split(line, comments=True) for line in typed]
 
 

@@ -97,6 +97,8 @@ def labelled(batch: StructureBatch, state: str, **found: Any) -> StructureSetDat
 
     Parameters
     ----------
+    state
+        Its name; '' for a code that knows of none.
     found
         Fields of a `Result`.
     """
@@ -104,7 +106,7 @@ def labelled(batch: StructureBatch, state: str, **found: Any) -> StructureSetDat
         structure='',
         task_digest='',
         magnetic_state=state,
-        magnetic_states={state: state_summary(found)},
+        magnetic_states={state: state_summary(found)} if state else None,
         **found,
     )
     return StructureSetData.from_batch(with_results(batch, [result]))

@@ -50,9 +50,9 @@ def protocol_inputs(
     specific = {k: v for k, v in document['protocols'][name].items() if k != 'description'}
     open_keys = document.get('open_keys', [])
     inputs = _merged(inputs, specific, open_keys)
-    own = document.get('backends', {}).get(backend)
-    if own is not None:
-        inputs['dft']['settings'] = {**own['default'], **own.get(name, {})}
+    if backend != 'ase':  # one of another package has its defaults in its own settings class
+        own = document.get('backends', {}).get(backend, {})
+        inputs['dft']['settings'] = {**own.get('default', {}), **own.get(name, {})}
         inputs['final_settings'] = None
     return _merged(inputs, overrides or {}, open_keys)
 

@@ -149,3 +149,9 @@ def test_options_for_sizes_that_are_none(codes_of_nothing, above):
         MtpScreenWorkChain.get_builder_from_protocol(
             ['Ni'], **codes_of_nothing, overrides={'dft': {'options_above': above}}
         )
+
+
+def test_a_backend_of_another_package_has_defaults_of_its_own():
+    inputs = protocol_inputs('screen', 'fast', {'dft': {'settings': {'a': 1}}}, backend='my_dft')
+    assert inputs['dft']['settings'] == {'a': 1}
+    assert inputs['final_settings'] is None
