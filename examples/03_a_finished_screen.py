@@ -19,9 +19,9 @@ from aiida.common.log import override_log_level
 from aiida.engine import run_get_node
 from aiida.orm import Computer, InstalledCode
 from aiida.storage.sqlite_temp import SqliteTempBackend
+from rich.console import Console
 
-from aiida_mtp.cli.trace import lines_of as lines_of_trace
-from aiida_mtp.cli.trace import trace
+from aiida_mtp.cli.lineage import lineage, lineage_tree
 from aiida_mtp.cli.why import lines_of, why
 from aiida_mtp.workchains.screen import MtpScreenWorkChain
 
@@ -95,7 +95,8 @@ plt.show()
 for stage in ('stage_1', 'stage_2'):
     counts = screen.outputs[stage].retained_report['reasons']
     print(stage, ', '.join(f'{n} {reason}' for reason, n in counts.items()))
-print('final  ', dict(Counter(screen.outputs.final.verdict.get_array('step'))))
+steps = Counter(screen.outputs.final.verdict.get_array('step').tolist())
+print('final  ', ', '.join(f'{n} {step}' for step, n in steps.items()))
 
 # %%
 verdict = screen.outputs.stage_1.verdict
@@ -147,7 +148,9 @@ print(f'with 95 % confidence no more than {report["bound"]}')
 # %%
 n_candidates = len(screen.outputs.candidates)
 labels = screen.outputs.stage_2.training_set.get_batch()
-print(f'{n_candidates} candidates: {len(labels)} labels to learn from, {len(hull)} relaxations')
+more = len(screen.outputs.final.labels)
+print(f'{n_candidates} candidates: {len(labels)} labels to learn from, {more} to be sure of those')
+print(f'near the hull, {len(hull)} relaxations')
 seconds = {'labels': labels.column('seconds'), 'relaxations': hull.column('seconds')}
 for name, values in seconds.items():
     print(f'{name}: {np.nansum(np.asarray(values, dtype=float)):.1f} s of "DFT"')
@@ -156,7 +159,8 @@ for name, values in seconds.items():
 # ## Where a number comes from
 
 # %%
-print('\n'.join(lines_of_trace(trace(screen, 'CuPt'), everything=False)))
+terminal = Console(width=110, force_jupyter=False)
+terminal.print(lineage_tree(lineage(screen, 'CuPt'), everything=False))
 
 # %%
 scratch.cleanup()

@@ -20,7 +20,7 @@ BIN = Path(sys.executable).parent
 TYPED = [
     page
     for page in PAGES
-    if any(not b.needs and b.language in {'console', 'python'} for b in all_blocks(page))
+    if any(not b.needs and b.language in {'bash', 'console', 'python'} for b in all_blocks(page))
 ]
 OWN = 'docs/howto/your-own-system.md'  # launches a screen of its own, and waits for it
 CODES = '--engine mtp-engine@localhost --dft mtp-dft@localhost'
@@ -91,9 +91,9 @@ print(dict(SCREEN=screen.pk, SET=outputs.hull.pk, POTENTIAL=outputs.stage_2.pote
 def taken_for_granted(home, tmp_path_factory):
     """Files that pages speak of as if they were there."""
     folder = tmp_path_factory.mktemp('files')
-    home.type(f'aiida-mtp potential export {home.names["POTENTIAL"]} pot.almtp', folder)
-    home.type(f'aiida-mtp set export {home.names["SET"]} mp.json', folder)
-    home.type(f'aiida-mtp set export {home.names["SET"]} train.cfg', folder)
+    home.type(f'aiida-mtp potential export {home.names["POTENTIAL"]} -o pot.almtp', folder)
+    home.type(f'aiida-mtp set export {home.names["SET"]} -o mp.json', folder)
+    home.type(f'aiida-mtp set export {home.names["SET"]} -o train.cfg', folder)
     home.type('mtp-engine init -o level16.mtp --level 4 --species Cu Pt --cutoff 5', folder)
     write(folder / 'mine.extxyz', [bulk('CuPt', 'rocksalt', a=5.0), bulk('Cu')])
     (folder / 'settings.json').write_text('{"calculator": "emt"}')
@@ -116,7 +116,7 @@ def said_here(line, names):
         line = re.sub(rf'\b{name}\b', str(value), line)
     if line.startswith('aiida-mtp screen launch'):
         line = line.replace('…', CODES)
-        line += '' if '--dry-run' in line else ' --dry-run'
+        line += '' if '--dry-run' in line or '--yaml' in line else ' --yaml'
     return line.replace('--level 20', '--level 6')  # which takes seconds
 
 
@@ -125,8 +125,11 @@ def test_blocks_run(home, desk, page):
     found = [block for block in all_blocks(page) if not block.needs]
     for name, text in files(page).items():
         (desk / name).write_text(text)
-    for line in (line for block in found if block.language == 'console' for line in block.lines):
-        home.type(said_here(line, home.names), desk)
+    for block in found:
+        for line in block.lines if block.language == 'console' else ():
+            home.type(said_here(line, home.names), desk)
+        if block.language == 'bash':
+            home.type(f"bash -ec '{block.text}'", desk)
     code = '\n'.join(block.text for block in found if block.language == 'python')
     for pattern, other in STAND_INS:
         code = re.sub(pattern, other, code)
