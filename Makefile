@@ -10,7 +10,7 @@ override DFT := $(if $(findstring emt,$(DFT) $(ARGS)),emt,gpaw)
 
 MAKEFLAGS += --jobs=2 # GPAW and the kernels are compiled side by side
 
-.PHONY: quickstart test benchmark faults docs lint
+.PHONY: quickstart test benchmark faults docs notebook lint
 quickstart: NEEDS := $(filter gpaw,$(DFT))
 quickstart: $(VENV)/.installed $(VENV)/.kernels $(if $(filter gpaw,$(DFT)),$(VENV)/.gpaw)
 	@$(BIN)/aiida-mtp quickstart --dft $(DFT) $(ARGS)
@@ -31,6 +31,10 @@ faults: $(VENV)/.tools
 docs: $(VENV)/.tools
 	@$(PIP) --group docs
 	PATH='$(abspath $(BIN))':"$$PATH" $(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+# The finished screen as a notebook with what its cells print, as the pages show it
+notebook: docs
+	cp docs/_build/jupyter_execute/examples/03_a_finished_screen.ipynb examples/
 
 lint: $(VENV)/.tools
 	$(BIN)/ruff check

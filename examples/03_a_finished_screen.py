@@ -9,6 +9,7 @@
 # %%
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,6 +24,7 @@ from rich.console import Console
 
 from aiida_mtp.cli.lineage import lineage, lineage_tree
 from aiida_mtp.cli.why import lines_of, why
+from aiida_mtp.core.structures import StructureBatch
 from aiida_mtp.workchains.screen import MtpScreenWorkChain
 
 # %% [markdown]
@@ -46,6 +48,10 @@ def executable(name: str, plugin: str) -> InstalledCode:
     return code.store()
 
 
+# %% [markdown]
+# Cells run the work chain here; a screen of many hours is given to the daemon by `submit`.
+
+# %%
 builder = MtpScreenWorkChain.get_builder_from_protocol(
     ['Cu', 'Pt'],
     executable('mtp-engine', 'mtp.relax'),
@@ -55,8 +61,9 @@ builder = MtpScreenWorkChain.get_builder_from_protocol(
         'prototypes': {'fcc': 4, 'bcc': 3, 'hcp': 4, 'aflow': 0},
         'dft': {'settings': {'calculator': 'emt'}},
         'final_settings': None,
-        'stage_1': {'max_initial': 75, 'max_labels': 60},
-        'stage_2': {'level': 8, 'max_labels': 60},
+        'stage_1': {'max_initial': 60, 'max_labels': 60, 'train': {'radial_basis_size': 5}},
+        'stage_2': {'level': 8, 'max_labels': 60, 'train': {'radial_basis_size': 5}},
+        'final': {'tolerance': 0.001, 'audit': 10},
     },
 )
 with override_log_level():
@@ -113,7 +120,7 @@ print('\n'.join(lines_of(why(screen, candidates.ids[nearest]))))
 
 
 # %%
-def formation_energies(batch, ids):
+def formation_energies(batch: StructureBatch, ids: Sequence[str]) -> np.ndarray:
     """Return formation energies of some structures, eV/atom, from the lowest elements of a set."""
     fractions = batch.compositions / batch.n_atoms[:, None]
     pure = [batch.energies_per_atom[fractions[:, k] == 1.0].min() for k in range(2)]

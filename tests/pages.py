@@ -47,7 +47,8 @@ def blocks(page, language):
 
 def commands(page):
     """Return the commands of a page, each as its words; what they print is left out."""
-    typed = [line for block in all_blocks(page) if block.language == 'console' for line in block.lines]
+    consoles = [block for block in all_blocks(page) if block.language == 'console']
+    typed = [line for block in consoles for line in block.lines]
     return [shlex.split(line, comments=True) for line in typed]
 
 

@@ -15,7 +15,7 @@ from aiida.parsers import Parser
 
 from aiida_mtp.calculations.code_functions import labelled
 from aiida_mtp.core.dft.results import DONE, NOT_CONVERGED
-from aiida_mtp.core.dft.settings import TASKS, hash_of
+from aiida_mtp.core.dft.settings import hash_of
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.settings import Settings
 from aiida_mtp.data.structures import StructureSetData
@@ -93,9 +93,7 @@ class MyDftParser(Parser):
 
 # %% From the words of the code to a label: a calcfunction, so that its origin is kept
 @calcfunction
-def labels_of_my_dft(
-    structures: StructureSetData, found: Dict, parameters: Dict
-) -> StructureSetData:
+def labels_of_my_dft(structures: StructureSetData, found: Dict) -> StructureSetData:
     """Return the structure of a set with what the code says of it."""
     values = found.get_dict()
     fields = ('energy', 'forces', 'stress', 'positions', 'cell', 'version')
@@ -118,7 +116,6 @@ class MyDftBackend(DftBackend):
 
     def builder(self, job: Job) -> ProcessBuilder:
         """Return the process that labels the structure of a job."""
-        assert job.task in TASKS
         settings = MyDftSettings.from_mapping(job.dft['settings'].get_dict())
         builder: Any = MyDftCalculation.get_builder()
         builder.code = job.dft['code']
@@ -131,10 +128,8 @@ class MyDftBackend(DftBackend):
         """Return what a process found; None if it is to be tried again."""
         if 'found' not in process.outputs:
             return None
-        found: StructureSetData = labels_of_my_dft(
-            job.structures, process.outputs.found, process.inputs.parameters
-        )
-        return found
+        labels: StructureSetData = labels_of_my_dft(job.structures, process.outputs.found)
+        return labels
 
     @staticmethod
     def validate_settings(settings: dict[str, Any]) -> None:

@@ -90,6 +90,6 @@ def test_a_screen_is_launched_with_it(my_dft, codes):
     )
     assert builder.dft.backend == 'my_dft'
     assert builder.dft.settings.get_dict() == {'fmax': 0.02}
+    builder.dft.settings = Dict({'cutoff': 300})
     with pytest.raises(ValueError, match='unknown my DFT setting cutoff; known: fmax'):
-        builder.dft.settings = Dict({'cutoff': 300})
         run_get_node(builder)

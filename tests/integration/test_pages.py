@@ -68,7 +68,7 @@ class Home:
 
 
 @pytest.fixture(scope='module')
-def home(tmp_path_factory, executables):  # noqa: ARG001 - they are there
+def home(tmp_path_factory, executables):
     home = Home(tmp_path_factory.mktemp('home'))
     try:
         home.type('aiida-mtp quickstart --dft emt --report quickstart.html')
@@ -84,7 +84,8 @@ print(dict(SCREEN=screen.pk, SET=outputs.hull.pk, POTENTIAL=outputs.stage_2.pote
         )
         yield home
     finally:
-        subprocess.run(['verdi', 'daemon', 'stop'], env=home.env, capture_output=True, check=False)
+        stop = [executables / 'verdi', '-p', 'aiida-mtp', 'daemon', 'stop']
+        subprocess.run(stop, env=home.env, capture_output=True, check=False)
 
 
 @pytest.fixture(scope='module')
