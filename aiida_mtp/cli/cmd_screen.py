@@ -140,7 +140,7 @@ def diff(first: WorkChainNode, second: WorkChainNode, for_scripts: bool) -> None
         'aiida-mtp screen report  # phases on and near the hull',
         'aiida-mtp screen report 1234 -o report.html  # and all else, as a page',
         'aiida-mtp screen report --reference mp-entries.json  # beside a database',
-        "aiida-mtp screen report --json | jq '.phases[] | select(.stable)'",
+        'aiida-mtp screen report --json  # for scripts',
     ),
 )
 @SCREEN
