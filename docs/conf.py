@@ -21,10 +21,12 @@ profile.mkdir(parents=True)
 logging.getLogger('traitlets').setLevel(logging.WARNING)
 
 from aiida import load_profile
+from aiida.common.warnings import AiidaDeprecationWarning
 from aiida.storage.sqlite_temp import SqliteTempBackend
 
 import aiida_mtp
 
+warnings.filterwarnings('ignore', category=AiidaDeprecationWarning)  # autodoc looks at all of a node
 load_profile(SqliteTempBackend.create_profile('docs'))  # work chains tell their inputs with nodes
 
 project = 'aiida-mtp'
@@ -67,5 +69,7 @@ autodoc_member_order = 'bysource'
 napoleon_google_docstring = False
 
 html_theme = 'furo'
+html_static_path = ['_static']
+html_css_files = ['formulas.css']
 html_title = 'aiida-mtp'
 html_show_copyright = False
