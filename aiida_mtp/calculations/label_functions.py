@@ -62,7 +62,7 @@ def known_labels(
         if known.status[row] == DONE
     }
     pairs = [(i, rows[key]) for i, key in enumerate(structure_hashes(wanted)) if key in rows]
-    found = known.take([row for _, row in pairs])
+    found = known.take([row for _, row in pairs]).with_species(wanted.species)
     return StructureSetData.from_batch(
         found.replaced(
             ids=wanted.ids[[i for i, _ in pairs]], origins=wanted.origins[[i for i, _ in pairs]]

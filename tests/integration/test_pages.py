@@ -149,8 +149,11 @@ def test_two_elements_of_ones_own(home, desk):
         for line in block.lines
     ]
     assert answers[0].startswith('screen ')
-    assert 'AgPd' in (desk / 'ag-pd.html').read_text().replace('<sub>', '').replace('</sub>', '')
-    assert 'stage_1' in answers[3]
+    assert '<h2>Stable phases</h2>' in (desk / 'ni-pt.html').read_text()
+    stable, dropped = answers[3:5]
+    assert stable.startswith('NiPt ')
+    assert dropped.startswith('Ni3Pt  fcc-4-10:Ni3Pt')
+    assert 'Screen-1' in dropped
 
 
 def test_sections_of_the_report_are_those_of_its_page(home):

@@ -159,6 +159,15 @@ def test_nothing_is_taken_from_other_settings_or_if_not_wanted(codes):
     assert not dft_jobs(node)
 
 
+def test_what_another_system_knew_brings_none_of_its_species(codes):
+    """Pt of Cu-Pt, in a screen of Ni-Pt: there is no Cu in it."""
+    label(codes['mtp-dft'], structure_set([bulk('Cu'), bulk('Pt')]))
+    outputs, node = label(codes['mtp-dft'], structure_set([bulk('Ni'), bulk('Pt')]))
+    assert node.is_finished_ok, node.exit_message
+    assert [len(job.inputs.structures) for job in dft_jobs(node)] == [1]
+    assert outputs['structures'].species == ['Ni', 'Pt']
+
+
 def test_settings_that_were_imported_are_recognised(codes):
     given = structure_set([bulk('Pt')])
     label(codes['mtp-dft'], given)
