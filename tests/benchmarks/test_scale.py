@@ -67,7 +67,7 @@ def labelled():
 
 @pytest.mark.slow
 @pytest.mark.needs_cluster
-def test_a_small_screen_resumes_where_its_daemon_was_killed(cluster, monkeypatch):
+def test_a_small_screen_resumes_where_its_daemon_was_killed(cluster, aiida_profile, monkeypatch):  # noqa: ARG001 - to come back to
     import scale
     from aiida.orm import CalcJobNode
 
