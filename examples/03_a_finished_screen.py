@@ -62,7 +62,7 @@ builder = MtpScreenWorkChain.get_builder_from_protocol(
         'dft': {'settings': {'calculator': 'emt'}},
         'final_settings': None,
         'stage_1': {'max_initial': 60, 'max_labels': 60, 'train': {'radial_basis_size': 5}},
-        'stage_2': {'level': 8, 'max_labels': 60, 'train': {'radial_basis_size': 5}},
+        'stage_2': {'level': 10, 'max_labels': 60, 'train': {'radial_basis_size': 5}},
         'final': {'tolerance': 0.001, 'audit': 10},
     },
 )
@@ -166,7 +166,7 @@ for name, values in seconds.items():
 # ## Where a number comes from
 
 # %%
-terminal = Console(width=110, force_jupyter=False)
+terminal = Console(width=140, force_jupyter=False)
 terminal.print(lineage_tree(lineage(screen, 'CuPt'), everything=False))
 
 # %%
