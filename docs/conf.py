@@ -26,9 +26,8 @@ from aiida.storage.sqlite_temp import SqliteTempBackend
 
 import aiida_mtp
 
-warnings.filterwarnings(
-    'ignore', category=AiidaDeprecationWarning
-)  # autodoc looks at all of a node
+# autodoc looks at everything a node has
+warnings.filterwarnings('ignore', category=AiidaDeprecationWarning)
 load_profile(SqliteTempBackend.create_profile('docs'))  # work chains tell their inputs with nodes
 
 project = 'aiida-mtp'

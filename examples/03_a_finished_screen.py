@@ -34,7 +34,9 @@ from aiida_mtp.workchains.screen import MtpScreenWorkChain
 # as codes.
 
 # %%
-load_profile(SqliteTempBackend.create_profile('example'))
+# a step that has ended is noticed within a second: there is no broker to tell
+options = {'runner.poll.interval': 1}
+load_profile(SqliteTempBackend.create_profile('example', options=options))
 scratch = TemporaryDirectory()
 computer = Computer('here', 'localhost', '', 'core.local', 'core.direct', scratch.name).store()
 computer.configure(safe_interval=0.0, use_login_shell=False)
@@ -62,7 +64,7 @@ builder = MtpScreenWorkChain.get_builder_from_protocol(
         'dft': {'settings': {'calculator': 'emt'}},
         'final_settings': None,
         'stage_1': {'max_initial': 60, 'max_labels': 60, 'train': {'radial_basis_size': 5}},
-        'stage_2': {'level': 8, 'max_labels': 60, 'train': {'radial_basis_size': 5}},
+        'stage_2': {'level': 10, 'max_labels': 60, 'train': {'radial_basis_size': 5}},
         'final': {'tolerance': 0.001, 'audit': 10},
     },
 )
@@ -166,7 +168,7 @@ for name, values in seconds.items():
 # ## Where a number comes from
 
 # %%
-terminal = Console(width=110, force_jupyter=False)
+terminal = Console(width=140, force_jupyter=False)
 terminal.print(lineage_tree(lineage(screen, 'CuPt'), everything=False))
 
 # %%
