@@ -34,8 +34,7 @@ from aiida_mtp.workchains.screen import MtpScreenWorkChain
 # as codes.
 
 # %%
-# a step that has ended is noticed within a second: there is no broker to tell
-options = {'runner.poll.interval': 1}
+options = {'runner.poll.interval': 1}  # s: no broker tells when a step has ended
 load_profile(SqliteTempBackend.create_profile('example', options=options))
 scratch = TemporaryDirectory()
 computer = Computer('here', 'localhost', '', 'core.local', 'core.direct', scratch.name).store()
