@@ -12,7 +12,7 @@ from aiida_mtp.calculations.screen_functions import energy_error
 from aiida_mtp.calculations.set_functions import is_referenced
 from aiida_mtp.core._arrays import strings
 from aiida_mtp.core.screening.duplicates import DuplicateSettings, find_duplicates
-from aiida_mtp.core.screening.funnel import RetainSettings
+from aiida_mtp.core.screening.funnel import RetainSettings, hull_members
 from aiida_mtp.core.screening.hull import hull_of
 from aiida_mtp.core.screening.verification import (
     DUPLICATE,
@@ -71,8 +71,7 @@ def gather_candidates(
 
 def _with_formation_energies(batch: StructureBatch, stage: int) -> StructureBatch:
     """Return structures with their formation energies by the elements among them."""
-    trusted = np.isin(batch.status, TRUSTED) & np.isfinite(batch.energies)
-    hull = hull_of(batch.take(trusted)).hull
+    hull = hull_of(batch.take(hull_members(batch))).hull
     return batch.with_columns(
         formation_energy=hull.formation_energies(batch), stage=np.full(len(batch), stage)
     )

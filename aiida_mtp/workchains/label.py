@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiida.engine import ExitCode, ToContext, WorkChain, while_
 from aiida.orm import AbstractCode, Bool, Dict, Int, ProcessNode, Str, to_aiida_type
@@ -21,6 +21,9 @@ from aiida_mtp.core.errors import InputError
 from aiida_mtp.data.structures import StructureSetData
 from aiida_mtp.workchains.backends import DftBackend, Job, backend_names, load_backend
 from aiida_mtp.workchains.earlier import earlier_labels
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_JOBS = 50  # submitted in one step by default: each blocks the daemon's worker 0.1–0.5 s
 MAX_ATTEMPTS = 3  # how often in a row a job may end without having got anywhere
@@ -54,6 +57,14 @@ def failure(process: ProcessNode) -> str:
     state = process.process_state.value if process.process_state else 'in no known state'
     why = process.exit_message or state
     return f'{process.process_label}<{process.pk}>: {why}'
+
+
+def attempt(function: Callable[..., Any], *inputs: Any, **named: Any) -> tuple[Any, str]:
+    """Return what a calcfunction gives, or why it refuses what it was given."""
+    try:
+        return function(*inputs, **named), ''
+    except InputError as error:
+        return None, str(error)
 
 
 def is_refused(process: ProcessNode) -> bool:

@@ -23,7 +23,7 @@ from aiida_mtp.data.structures import StructureSetData
 from aiida_mtp.workchains.backends import backend_of
 from aiida_mtp.workchains.final import MtpFinalWorkChain
 from aiida_mtp.workchains.jobs import EngineWorkChain
-from aiida_mtp.workchains.label import MtpLabelWorkChain, failure, validate_dft
+from aiida_mtp.workchains.label import MtpLabelWorkChain, attempt, failure, validate_dft
 from aiida_mtp.workchains.learn import MtpLearnWorkChain
 from aiida_mtp.workchains.protocols import protocol_inputs, protocol_names
 
@@ -288,10 +288,9 @@ class MtpScreenWorkChain(EngineWorkChain):
             if self._settings_of_final().rule == LIKELY_FIRST:
                 own = self.exposed_outputs(self.ctx.final, MtpFinalWorkChain, namespace='final')
                 self.out_many(own)
-        hull, node = build_hull.run_get_node(**sets)
-        if not node.is_finished_ok:
-            return self.exit_codes.ERROR_NO_HULL.format(reason=failure(node))
-        self.ctx.hull = hull
+        self.ctx.hull, reason = attempt(build_hull, **sets)
+        if reason:
+            return self.exit_codes.ERROR_NO_HULL.format(reason=reason)
         return None
 
     def results(self) -> None:
@@ -365,12 +364,11 @@ class MtpScreenWorkChain(EngineWorkChain):
         if not job.is_finished_ok:
             return self.exit_codes.ERROR_STAGE_FAILED.format(stage=stage, reason=failure(job))
         self.out_many(self.exposed_outputs(job, MtpLearnWorkChain, namespace=stage))
-        kept: Any
-        kept, node = retain_structures.run_get_node(
-            job.outputs.structures, self.inputs[stage].retain, job.outputs.report
+        kept, reason = attempt(
+            retain_structures, job.outputs.structures, self.inputs[stage].retain, job.outputs.report
         )
-        if not node.is_finished_ok:
-            return self.exit_codes.ERROR_NO_HULL.format(reason=failure(node))
+        if reason:
+            return self.exit_codes.ERROR_NO_HULL.format(reason=f'{stage}: {reason}')
         self.out(f'{stage}.retained', kept['structures'])
         self.out(f'{stage}.verdict', kept['verdict'])
         self.out(f'{stage}.retained_report', kept['report'])

@@ -40,7 +40,8 @@ class RetainSettings(Settings):
         Statuses whose energies make the hull. ``max_steps`` is one of them: a relaxation that was
         cut short within what the potential knows gives an upper bound of the energy.
     doubtful
-        Statuses whose energies do not make the hull, and that are kept if they end within reach.
+        Statuses whose energies do not make the hull, but for elements of which there are no others,
+        and that are kept if they end within reach.
         Whatever is in neither list, such as ``min_dist`` or ``not_finite``, is unreliable.
     duplicates
         How alike two structures must be for the higher one to be left out; nothing to keep all.
@@ -147,16 +148,15 @@ def retain(
     settings = settings or RetainSettings()
     energies = np.where(np.isfinite(batch.energies), batch.energies, np.nan)
     batch = batch.replaced(energies=energies)
-    known = np.isfinite(energies)
-    trusted = known & np.isin(batch.status, settings.trusted)
-    usable = trusted | (known & np.isin(batch.status, settings.doubtful))
+    trusted, usable = _believed(batch, settings)
     errors = _errors(sigma, settings, len(batch))
-    hull = _hull(batch.take(trusted) if verified is None else verified, batch, references)
+    elements = _lowest_elements(batch, trusted, usable)
+    makes_hull = trusted | elements
+    hull = _hull(batch.take(makes_hull) if verified is None else verified, batch, references)
     formation_energies, e_above_hull = hull.formation_energies(batch), hull.distances(batch)
     if verified is None:  # it is below its own hull only by rounding
-        e_above_hull[trusted] = np.maximum(e_above_hull[trusted], 0.0)
+        e_above_hull[makes_hull] = np.maximum(e_above_hull[makes_hull], 0.0)
     within = usable & (e_above_hull <= settings.k * errors)
-    elements = _lowest_elements(batch, trusted, usable)
     keep = within | elements
     reasons = np.full(len(batch), UNRELIABLE, dtype=object)
     reasons[trusted] = ABOVE_HULL
@@ -183,6 +183,23 @@ def retain(
         sigma=float(errors.max(initial=0.0)),
         hull=hull,
     )
+
+
+def hull_members(batch: StructureBatch, settings: RetainSettings | None = None) -> Bools:
+    """Return which structures make the hull of a set, shape (n_structures,).
+
+    Those whose energies are trusted, and the lowest structure of an element of which all are in
+    doubt: without it there is no hull at all.
+    """
+    trusted, usable = _believed(batch, settings or RetainSettings())
+    return trusted | _lowest_elements(batch, trusted, usable)
+
+
+def _believed(batch: StructureBatch, settings: RetainSettings) -> tuple[Bools, Bools]:
+    """Return whose energies are trusted, and whose are at least not unreliable."""
+    known = np.isfinite(batch.energies)
+    trusted = known & np.isin(batch.status, settings.trusted)
+    return trusted, trusted | (known & np.isin(batch.status, settings.doubtful))
 
 
 def _check_positive(name: str, value: Any) -> None:

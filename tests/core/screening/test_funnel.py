@@ -3,7 +3,7 @@ import pytest
 from ase.build import bulk
 
 from aiida_mtp.core.errors import InputError
-from aiida_mtp.core.screening.funnel import REASONS, RetainSettings, retain
+from aiida_mtp.core.screening.funnel import REASONS, RetainSettings, hull_members, retain
 from aiida_mtp.core.screening.hull import hull_of
 from aiida_mtp.core.structures import StructureBatch
 
@@ -141,6 +141,15 @@ def test_the_next_stage_has_the_hull_of_this_one(make_set):
     assert set(batch.ids[before.stable]) <= set(kept.ids)
     after = hull_of(kept)
     np.testing.assert_allclose(np.sort(after.hull.potentials), np.sort(before.hull.potentials))
+
+
+def test_an_element_that_is_only_extrapolated_to_makes_the_hull_all_the_same(make_set):
+    counts, status = [[1, 0], [0, 1], [0, 2], [1, 1]], ['converged', *['extrapolating'] * 3]
+    batch = make_set(counts, [0.0, 0.1, 0.3, -0.5], status=status)
+    verdict = retain(batch, 0.025, NO_DUPLICATES)
+    assert verdict.keep.tolist() == [True, True, False, True]
+    np.testing.assert_allclose(verdict.formation_energies, [0.0, 0.0, 0.2, -0.55], atol=1e-12)
+    assert hull_members(batch).tolist() == [True, True, False, False]
 
 
 def test_an_element_without_a_believable_energy_is_named(make_set):
