@@ -21,14 +21,13 @@ profile.mkdir(parents=True)
 logging.getLogger('traitlets').setLevel(logging.WARNING)
 
 from aiida import load_profile
-from aiida.common.warnings import AiidaDeprecationWarning
 from aiida.storage.sqlite_temp import SqliteTempBackend
 
 import aiida_mtp
 
-# autodoc looks at everything a node has
-warnings.filterwarnings('ignore', category=AiidaDeprecationWarning)
-load_profile(SqliteTempBackend.create_profile('docs'))  # work chains tell their inputs with nodes
+# work chains tell their inputs with nodes; autodoc looks at everything a node has, old names too
+options = {'warnings.showdeprecations': False}
+load_profile(SqliteTempBackend.create_profile('docs', options=options))
 
 project = 'aiida-mtp'
 author = 'The aiida-mtp developers'
