@@ -212,8 +212,8 @@ def bytes_of(site: Site) -> dict[str, int]:
     from aiida.manage import get_manager
     from aiida.orm import Node, QueryBuilder
 
-    container = get_manager().get_profile_storage().get_repository()._backend.container  # noqa: SLF001
-    folder = Path(container.get_folder())
+    uri = get_manager().get_profile().storage_config['repository_uri']
+    folder = Path(uri.removeprefix('file://'))
     query = f"select pg_database_size('{site.profile}')"
     return {
         'database': int(site.cluster.ask(query)),
