@@ -123,15 +123,9 @@ def status(screen: WorkChainNode | None, watch: bool, for_scripts: bool) -> None
 @JSON
 def diff(first: WorkChainNode, second: WorkChainNode, for_scripts: bool) -> None:  # noqa: FBT001
     """Show what the screens FIRST and SECOND did differently, and what came of it."""
-    from aiida_mtp.cli.diff import difference, difference_tables
-    from aiida_mtp.cli.output import as_json, console
+    from aiida_mtp.cli.diff import difference, tell_difference
 
-    found = difference(first, second)
-    if for_scripts:
-        click.echo(as_json(found.to_mapping()))
-        return
-    for table in difference_tables(found):
-        console().print(table)
+    tell_difference(difference(first, second), for_scripts=for_scripts)
 
 
 @command.command(

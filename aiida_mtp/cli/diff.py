@@ -163,3 +163,16 @@ def _phases(screen: Any) -> dict[str, float]:
     if 'stable' not in screen.outputs:
         return {}
     return {p['formula']: p['formation_energy'] for p in screen.outputs.stable['phases']}
+
+
+def tell_difference(found: Difference, *, for_scripts: bool) -> None:
+    """Print a difference as tables, or as JSON."""
+    import click
+
+    from aiida_mtp.cli.output import as_json, console
+
+    if for_scripts:
+        click.echo(as_json(found.to_mapping()))
+        return
+    for table in difference_tables(found):
+        console().print(table)

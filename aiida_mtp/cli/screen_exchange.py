@@ -161,14 +161,11 @@ def replay(
 
 
 def _compare(first: Any, second: Any, *, for_scripts: bool) -> None:
-    from aiida_mtp.cli.diff import difference, difference_tables
-    from aiida_mtp.cli.output import as_json, console
+    from aiida_mtp.cli.diff import difference, tell_difference
 
     found = difference(first, second)
+    tell_difference(found, for_scripts=for_scripts)
     if for_scripts:
-        click.echo(as_json(found.to_mapping()))
         return
-    for table in difference_tables(found):
-        console().print(table)
     same = 'the same hull' if not found.phases else f'{len(found.phases)} stable phases differ'
     click.echo(f'screens {first.pk} and {second.pk}: {same}')

@@ -30,6 +30,17 @@ def code(aiida_profile, tmp_path_factory):
     ).store()
 
 
+@pytest.fixture(scope='module')
+def engine(code):
+    """A code of the engine, on the same computer."""
+    return InstalledCode(
+        label='mtp-engine',
+        computer=code.computer,
+        filepath_executable='/bin/true',
+        default_calc_job_plugin='mtp.relax',
+    ).store()
+
+
 @pytest.fixture
 def graph(code):
     """A screen that has begun."""

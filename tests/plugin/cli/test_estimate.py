@@ -3,22 +3,12 @@
 import json
 
 import pytest
-from aiida.orm import InstalledCode, QueryBuilder, WorkChainNode
+from aiida.orm import QueryBuilder, WorkChainNode
 from plugin.cli.small_screen import batch_of
 
 from aiida_mtp.cli import estimate as module
 from aiida_mtp.core.files import write_structures
 from aiida_mtp.data.structures import StructureSetData
-
-
-@pytest.fixture(scope='module')
-def engine(code):
-    return InstalledCode(
-        label='mtp-engine',
-        computer=code.computer,
-        filepath_executable='/bin/true',
-        default_calc_job_plugin='mtp.relax',
-    ).store()
 
 
 @pytest.fixture

@@ -14,16 +14,6 @@ class Daemon:
     is_daemon_running = True
 
 
-@pytest.fixture(scope='module')
-def engine(code):
-    return InstalledCode(
-        label='mtp-engine',
-        computer=code.computer,
-        filepath_executable='/bin/true',
-        default_calc_job_plugin='mtp.relax',
-    ).store()
-
-
 @pytest.fixture
 def ended(code, engine):
     """A screen that has failed, with a job of each kind."""

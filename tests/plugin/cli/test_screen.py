@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 from aiida.common.links import LinkType
-from aiida.orm import InstalledCode, Int, Node, WorkChainNode
+from aiida.orm import Int, Node, WorkChainNode
 from plugin.cli.small_screen import Graph, batch_of
 from standins.vasp_code import VaspStandIn
 
@@ -18,16 +18,6 @@ from aiida_mtp.core.files import read_structures, write_structures
 from aiida_mtp.core.structures import StructureBatch
 from aiida_mtp.data.structures import StructureSetData
 from aiida_mtp.workchains.screen import MtpScreenWorkChain
-
-
-@pytest.fixture(scope='module')
-def engine(code):
-    return InstalledCode(
-        label='mtp-engine',
-        computer=code.computer,
-        filepath_executable='/bin/true',
-        default_calc_job_plugin='mtp.relax',
-    ).store()
 
 
 @pytest.fixture
