@@ -67,6 +67,13 @@ def aluminium_nickel_titanium() -> StructureBatch:
     return once.replaced(stresses=np.full_like(once.stresses, np.nan))
 
 
+def copper_silver_gold() -> StructureBatch:
+    """Return the relaxed fcc orderings of Cu-Ag-Au of up to six atoms, with their free energies."""
+    text = (DATA / 'cuagau' / 'CuAgAu_relaxed.extxyz').read_text(encoding='utf-8')
+    known = re.sub(r' energy=\S+', '', text).replace(' e_fr_energy=', ' energy=')
+    return _parsed(known, '.extxyz', None).with_species(('Cu', 'Ag', 'Au'))
+
+
 def _unpacked(path: Path) -> str:
     with lzma.open(path, 'rt') as file:
         return file.read()

@@ -10,25 +10,24 @@ system in docs/benchmarks/replays.json, and writes docs/benchmarks/replays.md of
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from brute_force import truth_of
-from reference_data import DATA, aluminium_nickel_titanium
+from reference_data import aluminium_nickel_titanium, copper_silver_gold
 from replay import ask
 from results import Results
 
 from aiida_mtp.core._arrays import strings
 from aiida_mtp.core.screening.funnel import RetainSettings, retain
 from aiida_mtp.core.screening.hull import hull_of
-from aiida_mtp.core.structures import StructureBatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from aiida_mtp.core._typing import Floats, Ints
+    from aiida_mtp.core.structures import StructureBatch
 
 SIGMA, GAIN = 8e-3, 2e-3  # eV/atom: errors of the second potential; gains after a label
 ERRORS: dict[str, Callable[[np.random.Generator, int], Floats]] = {
@@ -53,44 +52,16 @@ HEAD = (
 )  # fmt: skip
 
 
-def al_ni_ti() -> StructureBatch:
-    """Return the frames of the published training set that are no wilder than a screen's."""
-    return aluminium_nickel_titanium()
-
-
-def cu_ag_au() -> StructureBatch:
-    """Return the relaxed structures of Cu-Ag-Au: compositions and energies."""
-    lines = (DATA / 'cuagau' / 'CuAgAu_relaxed.extxyz').read_text(encoding='utf-8').splitlines()
-    species, types, energies, at = ('Cu', 'Ag', 'Au'), [], [], 0
-    while at < len(lines):
-        n_atoms = int(lines[at])
-        words = [line.split()[0] for line in lines[at + 2 : at + 2 + n_atoms]]
-        types.append([species.index(word) for word in words])
-        found = re.search(r'e_fr_energy=(\S+)', lines[at + 1])
-        energies.append(float(found[1]) if found else np.nan)
-        at += n_atoms + 2
-    return _crystals(species, types, energies)
-
-
-def _crystals(
-    species: tuple[str, ...], types: list[list[int]], energies: Sequence[float]
-) -> StructureBatch:
-    """Return structures of which only composition and energy matter."""
-    return StructureBatch.build(
-        species,
-        types,
-        [np.arange(3.0 * len(own)).reshape(-1, 3) for own in types],
-        np.array([100.0 * np.eye(3)] * len(types)),
-        energies=np.array(energies),
-    )
-
-
 def cu_ni_pt() -> StructureBatch:
     """Return all candidates of Cu-Ni-Pt, relaxed with EMT."""
     return truth_of('Cu-Ni-Pt', Path.home() / '.cache/aiida-mtp/recall').relaxed
 
 
-SYSTEMS = {'Al-Ni-Ti': al_ni_ti, 'Cu-Ag-Au': cu_ag_au, 'Cu-Ni-Pt': cu_ni_pt}
+SYSTEMS = {
+    'Al-Ni-Ti': aluminium_nickel_titanium,
+    'Cu-Ag-Au': copper_silver_gold,
+    'Cu-Ni-Pt': cu_ni_pt,
+}
 
 
 def prepared(batch: StructureBatch) -> StructureBatch:

@@ -90,6 +90,7 @@ def published_case(largest: int) -> Case:
     from accuracy import is_wild
     from reference_data import aluminium_nickel_titanium
 
+    from aiida_mtp.core._arrays import strings
     from aiida_mtp.core.training.weights import energies_above_mixtures
 
     batch = aluminium_nickel_titanium()
@@ -98,7 +99,7 @@ def published_case(largest: int) -> Case:
     return Case(
         elements=('Al', 'Ni', 'Ti'),
         prototypes={'fcc': largest, 'bcc': largest, 'hcp': largest // 2 * 2, 'aflow': 20},
-        training_set=near.replaced(status=np.array(['done'] * len(near), dtype=object)),
+        training_set=near.replaced(status=strings(['done'] * len(near))),
         reference={'calculator': 'sevennet', 'parameters': {'model': '7net-0'}},
         train={'force_limit': 5.0, 'energy_window': 0.5, 'n_starts': 4},
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiida.common import CalcInfo, CodeInfo
 from aiida.engine import CalcJob
+from aiida.orm import Dict, to_aiida_type
 
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.data.job_files import SETTINGS, STRUCTURES
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aiida.common.folders import Folder
-    from aiida.orm import Dict
 
+    from aiida_mtp.core.settings import Settings
     from aiida_mtp.data.potential import MtpPotentialData
     from aiida_mtp.data.structures import StructureSetData
 
@@ -113,6 +114,18 @@ def checked_by(check: Callable[[dict[str, Any]], object]) -> Callable[..., str |
         return None
 
     return validate
+
+
+def settings_input(spec: Any, name: str, kind: type[Settings], text: str) -> None:
+    """Define an input of settings, none by default, which are judged when they are given."""
+    spec.input(
+        name,
+        valid_type=Dict,
+        serializer=to_aiida_type,
+        validator=checked_by(kind.from_mapping),
+        default=lambda: Dict({}),
+        help=text,
+    )
 
 
 def not_empty(value: StructureSetData | None, _: Any) -> str | None:

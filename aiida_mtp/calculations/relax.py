@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aiida.orm import Dict, to_aiida_type
+from aiida.orm import Dict
 
 from aiida_mtp.calculations.base import (
     EngineCalculation,
     add_json,
     add_potential,
     add_structures,
-    checked_by,
     not_empty,
+    settings_input,
 )
 from aiida_mtp.core.relax.settings import RelaxSettings
 from aiida_mtp.data.job_files import CANDIDATES, OUTPUT, REPORT, SETTINGS, STRUCTURES
@@ -47,13 +47,8 @@ class MtpRelaxCalculation(EngineCalculation):
             valid_type=MtpPotentialData,
             help='With its active set: without one nothing tells when it extrapolates.',
         )
-        spec.input(
-            'parameters',
-            valid_type=Dict,
-            serializer=to_aiida_type,
-            default=lambda: Dict({}),
-            validator=checked_by(RelaxSettings.from_mapping),
-            help='Settings of the relaxation; see `RelaxSettings`.',
+        settings_input(
+            spec, 'parameters', RelaxSettings, 'Settings of the relaxation; see `RelaxSettings`.'
         )
         spec.output(
             'structures', valid_type=StructureSetData, help='All structures, each with a status.'

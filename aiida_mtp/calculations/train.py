@@ -11,8 +11,8 @@ from aiida_mtp.calculations.base import (
     add_json,
     add_potential,
     add_structures,
-    checked_by,
     not_empty,
+    settings_input,
 )
 from aiida_mtp.core.training.settings import TrainingSettings
 from aiida_mtp.data.job_files import REPORT, SETTINGS, TRAINED, TRAINING
@@ -65,13 +65,11 @@ class MtpTrainCalculation(EngineCalculation):
             required=False,
             help='Of a potential trained from scratch, Å.',
         )
-        spec.input(
+        settings_input(
+            spec,
             'parameters',
-            valid_type=Dict,
-            serializer=to_aiida_type,
-            default=lambda: Dict({}),
-            validator=checked_by(TrainingSettings.from_mapping),
-            help='Settings of the training; see `TrainingSettings`.',
+            TrainingSettings,
+            'Settings of the training; see `TrainingSettings`.',
         )
         spec.input(
             'seed', valid_type=Int, serializer=to_aiida_type, default=lambda: Int(0), help='Seed.'

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiida_mtp.cli.experience import experience
-from aiida_mtp.cli.standing import STAGES
+from aiida_mtp.cli.trace import STAGES
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.files import read_structures
 from aiida_mtp.core.screening.counts import count_derivatives

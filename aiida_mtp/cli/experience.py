@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aiida_mtp.cli.screens import all_screens
-from aiida_mtp.cli.standing import STAGES, standing_of
+from aiida_mtp.cli.standing import standing_of
+from aiida_mtp.cli.trace import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aiida_mtp.cli.follow import finished_results, progress
 from aiida_mtp.cli.process_tree import called_by, outputs_of
 from aiida_mtp.cli.screens import why_failed
+from aiida_mtp.cli.trace import STAGES
 from aiida_mtp.core.dft.results import DONE, UNFINISHED
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 RUNNING, FAILED, NOT_YET, NOT_NEEDED = 'running', 'failed', 'not yet', 'not needed'
 PARTS = ('references', 'prototypes', 'stage_1', 'stage_2', 'final')
-STAGES = ('stage_1', 'stage_2')
+Progress = tuple[int | None, int]  # structures of a job that are done, if known, and all
 ROUND = re.compile(r'(relax|train|label|relaxation)_(\d+)(_\d+)?')
 
 
@@ -155,6 +156,7 @@ def standing_of(screen: Any) -> Standing:
 def _standing(screen: Any, called: Sequence[Called]) -> Standing:
     parts = [_part(screen, label, [c for c in called if c.part == label]) for label in PARTS]
     stages = [part for part in parts if part.label in STAGES]
+    through = {job.pk: _through(job) for job in called if job.is_dft and job.is_running}
     trained = [one for part in parts for one in part.rounds if one.n_training is not None]
     has_ended = screen.is_terminated
     failed = has_ended and not screen.is_finished_ok
@@ -168,7 +170,7 @@ def _standing(screen: Any, called: Sequence[Called]) -> Standing:
         doing='' if has_ended else progress(called),
         seconds=_age(screen),
         parts=parts,
-        dft=_dft(called),
+        dft=_dft(called, through),
         paused=[f'{one.name}<{one.pk}>' for one in called if one.is_paused and one.is_running],
         n_labels=sum(part.n_labels for part in stages),
         max_labels=sum(_most_labels(part) for part in stages),
@@ -178,7 +180,7 @@ def _standing(screen: Any, called: Sequence[Called]) -> Standing:
     if trained:
         found.n_training, found.energy_error = trained[-1].n_training, trained[-1].energy_error
     if not has_ended:
-        found.seconds_left_now = _left_now(called)
+        found.seconds_left_now = _left_now(called, through)
         found.seconds_left_learning = _left_learning(stages, called)
     return found
 
@@ -272,14 +274,14 @@ def _add_training(rounds: Mapping[int, Round], numbers: Mapping[int, int]) -> No
         one.energy_error = found.get('energy_rmse_validation', found.get('energy_rmse'))
 
 
-def _dft(called: Sequence[Called]) -> DftCounts:
+def _dft(called: Sequence[Called], through: Mapping[int, Progress]) -> DftCounts:
     """Count structures; a code that takes one at a time tells no number."""
     jobs = [one for one in called if one.is_dft]
     found = DftCounts()
     known = outputs_of([one.pk for one in jobs if not one.is_running], 'status')
     for one in jobs:
-        if one.is_running:
-            done, total = _through(one)
+        if one.pk in through:
+            done, total = through[one.pk]
             found.done += done or 0
             found.running += total - (done or 0)
             continue
@@ -289,7 +291,7 @@ def _dft(called: Sequence[Called]) -> DftCounts:
     return found
 
 
-def _through(job: Called) -> tuple[int | None, int]:
+def _through(job: Called) -> Progress:
     """Return how many structures a DFT job has finished, if that is known, and of how many."""
     from aiida.orm import load_node
 
@@ -298,15 +300,13 @@ def _through(job: Called) -> tuple[int | None, int]:
     return finished_results(node), total
 
 
-def _left_now(called: Sequence[Called]) -> float | None:
+def _left_now(called: Sequence[Called], through: Mapping[int, Progress]) -> float | None:
     """Return when the slowest of the DFT jobs that run will be through, s."""
     from aiida.common import timezone
 
     left = []
     for job in called:
-        if not (job.is_dft and job.is_running):
-            continue
-        done, total = _through(job)
+        done, total = through.get(job.pk, (None, 0))
         if done:
             spent = (timezone.now() - job.started).total_seconds()
             left.append(spent * (total - done) / done)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiida_mtp.cli.follow import finished_results
 from aiida_mtp.cli.process_tree import called_by
-from aiida_mtp.cli.standing import FAILED, NOT_NEEDED, NOT_YET, RUNNING, STAGES, standing_of
+from aiida_mtp.cli.standing import FAILED, NOT_NEEDED, NOT_YET, RUNNING, standing_of
+from aiida_mtp.cli.trace import STAGES
 from aiida_mtp.core.dft.results import DONE
 
 if TYPE_CHECKING:

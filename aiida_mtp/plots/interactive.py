@@ -21,6 +21,7 @@ from aiida_mtp.plots.points import (
     funnel_steps,
     grade_bins,
     hull_points,
+    known_on_both,
     learning_steps,
 )
 
@@ -51,14 +52,7 @@ def plot_hull(batch: StructureBatch, stages: Sequence[StageReport] = ()) -> Any:
                 x=x, y=y, mode='markers', marker={'size': 3, 'color': colour}, name=name
             )
     x, y = (_joined(points.lines[:, :, axis]) for axis in (0, 1))
-    figure.add_scatter(
-        x=x,
-        y=y,
-        mode='lines',
-        line={'color': ACCENT, 'width': 1.5},
-        hoverinfo='skip',
-        showlegend=False,
-    )
+    _line(figure, x, y, ACCENT, 1.5)
     high = ROOF * points.depth
     near = points.above <= 50.0 if is_triangle else points.energies <= high
     _marks(
@@ -105,20 +99,11 @@ def plot_parity(
     x, y, rmse, mae = errors_of(reference, predicted)
     if names and len(names) != len(reference):
         raise InputError(f'{len(names)} names for {len(reference)} values')
-    known = np.isfinite(np.asarray(reference, dtype=float)) & np.isfinite(
-        np.asarray(predicted, dtype=float)
-    )
+    known = known_on_both(reference, predicted)
     words = [escape(str(name)) for name, keep in zip(names, known, strict=False) if keep]
     figure = _figure()
     ends = [float(min(x.min(), y.min())), float(max(x.max(), y.max()))]
-    figure.add_scatter(
-        x=ends,
-        y=ends,
-        mode='lines',
-        line={'color': FAINT, 'width': 1},
-        hoverinfo='skip',
-        showlegend=False,
-    )
+    _line(figure, ends, ends, FAINT, 1)
     figure.add_scattergl(
         x=x,
         y=y,
@@ -221,6 +206,12 @@ def _figure() -> Any:
         raise InputError('plotly is needed: pip install aiida-mtp[plots]') from None
     above = {'orientation': 'h', 'y': 1.02, 'yanchor': 'bottom'}  # where it covers nothing
     return go.Figure(layout={'template': 'simple_white', 'legend': above})
+
+
+def _line(figure: Any, x: Any, y: Any, colour: str, width: float) -> None:
+    """Add a line that says nothing when it is pointed at."""
+    line = {'color': colour, 'width': width}
+    figure.add_scatter(x=x, y=y, mode='lines', line=line, hoverinfo='skip', showlegend=False)
 
 
 def _joined(ends: Floats) -> Floats:

@@ -10,6 +10,7 @@ import numpy as np
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.screening.hull import hull_of
 from aiida_mtp.core.screening.predictions import predicted_phases
+from aiida_mtp.core.screening.report.charts import grade_edges
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -128,11 +129,19 @@ def errors_of(reference: Floats, predicted: Floats) -> tuple[Floats, Floats, flo
             f'a parity plot needs two lists of one length, not {reference.shape} and '
             f'{predicted.shape}'
         )
-    known = np.isfinite(reference) & np.isfinite(predicted)
+    known = known_on_both(reference, predicted)
     if not known.any():
         raise InputError('a parity plot needs values on both sides; there are none')
     x, y = 1e3 * reference[known], 1e3 * predicted[known]
     return x, y, float(np.sqrt(np.mean((y - x) ** 2))), float(np.mean(np.abs(y - x)))
+
+
+def known_on_both(reference: Floats, predicted: Floats) -> Bools:
+    """Return which pairs of values are known on both sides."""
+    known: Bools = np.isfinite(np.asarray(reference, float)) & np.isfinite(
+        np.asarray(predicted, float)
+    )
+    return known
 
 
 def learning_steps(stages: Sequence[StageReport]) -> dict[str, dict[str, Floats]]:
@@ -181,8 +190,7 @@ def grade_bins(grades: Mapping[str, Floats], n_bins: int) -> tuple[Floats, dict[
     every = np.concatenate(list(known.values())) if known else np.empty(0)
     if not len(every):
         raise InputError('a histogram of grades needs grades; there are none')
-    low, high = np.log10([min(every.min(), 0.5), 1.01 * max(every.max(), 2.0)])
-    edges = np.logspace(low, high, n_bins + 1)
+    edges = grade_edges(every, n_bins)
     return edges, {name: np.histogram(values, edges)[0] for name, values in known.items()}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from aiida.engine import ExitCode, ToContext, if_, while_
 from aiida.orm import ArrayData, Dict, Str
 
+from aiida_mtp.calculations.base import settings_input
 from aiida_mtp.calculations.final_functions import (
     add_answers,
     choose_candidates,
@@ -54,7 +55,9 @@ class MtpFinalWorkChain(PotentialWorkChain):
         spec.input('report', valid_type=Dict, help='Report of the last stage: errors.')
         spec.input('earlier_report', valid_type=Dict, help='Report of the stage before it.')
         spec.input('references', valid_type=StructureSetData, help='The elements, by DFT.')
-        cls.settings_input(spec, 'settings', VerificationSettings, 'When it is enough.')
+        settings_input(
+            spec, 'settings', VerificationSettings, 'When it is enough. See `VerificationSettings`.'
+        )
         spec.expose_inputs(MtpLabelWorkChain, include=('dft',))
         spec.outline(
             cls.setup,

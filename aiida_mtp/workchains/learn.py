@@ -7,6 +7,7 @@ from typing import Any
 from aiida.engine import ExitCode, ToContext, if_, while_
 from aiida.orm import Dict, Float, Int
 
+from aiida_mtp.calculations.base import settings_input
 from aiida_mtp.calculations.set_functions import (
     append_labels,
     collect_relaxed,
@@ -57,11 +58,12 @@ class MtpLearnWorkChain(PotentialWorkChain):
         cls.number_input(spec, 'max_iterations', Int, 15, 'Most trainings after the first.')
         cls.number_input(spec, 'max_initial', Int, 60, 'Most structures of the first training set.')
         cls.number_input(spec, 'max_labels', Int, 40, 'Most structures labelled in one iteration.')
-        cls.settings_input(
+        settings_input(
             spec,
             'perturb',
             PerturbationSettings,
-            'How prototypes are strained and rattled for the initial training set.',
+            'How prototypes are strained and rattled for the initial training set. '
+            'See `PerturbationSettings`.',
         )
         spec.expose_inputs(MtpLabelWorkChain, include=('dft',))
         learn = (
@@ -234,14 +236,15 @@ class MtpLearnWorkChain(PotentialWorkChain):
                 reason=f'none of {len(batch)} structures in set {labelled.pk} has a result; '
                 f'the first, {batch.ids[0]}: {batch.columns["message"][0]}'
             )
-        previous = {'previous': self.ctx.training_set} if self.ctx.training_set else {}
-        for known in previous.values():
-            settings, new = label_settings(known), label_settings(labelled)
-            if settings != new:
-                return self.exit_codes.ERROR_MIXED_SETTINGS.format(
-                    known=', '.join(settings) or 'unknown', new=', '.join(new)
-                )
-        self.ctx.training_set = append_labels(labelled, **previous)
+        if self.ctx.training_set is None:
+            self.ctx.training_set = append_labels(labelled)
+            return None
+        known, new = label_settings(self.ctx.training_set), label_settings(labelled)
+        if known != new:
+            return self.exit_codes.ERROR_MIXED_SETTINGS.format(
+                known=', '.join(known) or 'unknown', new=', '.join(new)
+            )
+        self.ctx.training_set = append_labels(labelled, previous=self.ctx.training_set)
         return None
 
     def run_training(self) -> None:

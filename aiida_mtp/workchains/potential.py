@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aiida.orm import Dict, Int, to_aiida_type
+from aiida.orm import Int, to_aiida_type
 
-from aiida_mtp.calculations.base import checked_by
+from aiida_mtp.calculations.base import settings_input
 from aiida_mtp.calculations.set_functions import split_structures
 from aiida_mtp.core.relax.settings import RelaxSettings
 from aiida_mtp.core.training.settings import TrainingSettings
 from aiida_mtp.workchains.jobs import EngineWorkChain
 
 if TYPE_CHECKING:
-    from aiida_mtp.core.settings import Settings
     from aiida_mtp.data.structures import StructureSetData
 
 
@@ -27,22 +26,12 @@ class PotentialWorkChain(EngineWorkChain):
     def define(cls, spec: Any) -> None:
         """Define the inputs of relaxations and trainings."""
         super().define(spec)
-        cls.settings_input(spec, 'relax', RelaxSettings, 'Of relaxations with the potential.')
-        cls.settings_input(spec, 'train', TrainingSettings, 'Of the training.')
+        settings_input(
+            spec, 'relax', RelaxSettings, 'Of relaxations with the potential. See `RelaxSettings`.'
+        )
+        settings_input(spec, 'train', TrainingSettings, 'Of the training. See `TrainingSettings`.')
         cls.number_input(spec, 'shard_size', Int, 5000, 'Structures per relaxation job.')
         cls.number_input(spec, 'seed', Int, 0, 'Seed of everything random.')
-
-    @staticmethod
-    def settings_input(spec: Any, name: str, kind: type[Settings], text: str) -> None:
-        """Define an input of settings, which are judged when they are given."""
-        spec.input(
-            name,
-            valid_type=Dict,
-            serializer=to_aiida_type,
-            default=lambda: Dict({}),
-            validator=checked_by(kind.from_mapping),
-            help=f'{text} See `{kind.__name__}`.',
-        )
 
     @staticmethod
     def number_input(spec: Any, name: str, node: type, default: float, text: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from aiida.engine import ExitCode, ToContext, if_
 from aiida.orm import ArrayData, Bool, Dict, List, Str, to_aiida_type
 
-from aiida_mtp.calculations.base import checked_by
+from aiida_mtp.calculations.base import settings_input
 from aiida_mtp.calculations.screen_functions import (
     build_hull,
     elemental_structures,
@@ -80,21 +80,17 @@ class MtpScreenWorkChain(EngineWorkChain):
         )
         for stage in STAGES:
             spec.expose_inputs(MtpLearnWorkChain, namespace=stage, exclude=SHARED)
-            spec.input(
+            settings_input(
+                spec,
                 f'{stage}.retain',
-                valid_type=Dict,
-                serializer=to_aiida_type,
-                default=lambda: Dict({}),
-                validator=checked_by(RetainSettings.from_mapping),
-                help='What is kept: within `k` times the error above the hull.',
+                RetainSettings,
+                'What is kept: within `k` times the error above the hull.',
             )
-        spec.input(
+        settings_input(
+            spec,
             'final',
-            valid_type=Dict,
-            serializer=to_aiida_type,
-            default=lambda: Dict({}),
-            validator=checked_by(VerificationSettings.from_mapping),
-            help='In which order the final relaxations are done, and when it is enough.',
+            VerificationSettings,
+            'In which order the final relaxations are done, and when it is enough.',
         )
         spec.outline(
             cls.setup,

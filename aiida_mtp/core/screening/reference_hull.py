@@ -123,7 +123,8 @@ def compare(batch: StructureBatch, reference: ReferenceHull) -> Comparison:
         if row >= 0
     }
     theirs = {formula: row for row, formula in enumerate(reference.formulas)}
-    stable = {f for f, (row, compound) in ours.items() if compound and row in set(found.stable)}
+    on_hull = set(found.stable.tolist())
+    stable = {f for f, (row, compound) in ours.items() if compound and row in on_hull}
     known = {
         formula
         for formula, row in theirs.items()

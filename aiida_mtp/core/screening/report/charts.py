@@ -93,6 +93,13 @@ def _log_marks(low: float, high: float) -> list[float]:
     return marks[:: 1 + len(marks) // 8]
 
 
+def grade_edges(grades: Floats, n_bins: int = 40) -> Floats:
+    """Return the edges of bins of equal factors that hold all grades, and 1 among them."""
+    low, high = np.log10([min(grades.min(), 0.5), 1.01 * max(grades.max(), 2.0)])
+    edges: Floats = np.logspace(low, high, n_bins + 1)
+    return edges
+
+
 def chart(title: str, x: Axis, y: Axis, parts: Sequence[str]) -> str:
     """Return a chart: axes with their labels, and what was drawn between them.
 

@@ -17,6 +17,7 @@ from aiida_mtp.core.screening.report.charts import (
     bars,
     chart,
     dots,
+    grade_edges,
     line,
     note,
     places,
@@ -186,8 +187,7 @@ def _grades(stages: Sequence[StageReport]) -> str:
         grades = grades[np.isfinite(grades) & (grades > 0)]
         if len(grades) < 2:
             continue
-        low, high = np.log10([min(grades.min(), 0.5), max(grades.max(), 2.0) * 1.01])
-        edges = np.logspace(low, high, 41)
+        edges = grade_edges(grades)
         counts, _ = np.histogram(grades, edges)
         along = Axis(float(edges[0]), float(edges[-1]), 'extrapolation grade', is_log=True)
         up = Axis(0.0, 1.1 * float(counts.max()), f'structures of {stage.name}')
