@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sys
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,17 @@ import pytest
 pytest_plugins = ['aiida.tools.pytest_fixtures']
 
 REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope='session', autouse=True)
+def breath():
+    """Let processes of a test look for the end of their steps now and then, not without a pause."""
+    from aiida.manage.manager import Manager
+
+    with pytest.MonkeyPatch.context() as patch:
+        slower = partialmethod(Manager.create_runner, poll_interval=0.05)
+        patch.setattr(Manager, 'create_runner', slower)
+        yield
 
 
 @pytest.fixture(scope='session')
