@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aiida_mtp.core.errors import InputError
-from aiida_mtp.core.screening.funnel import RetainSettings
+from aiida_mtp.core.screening.funnel import hull_members
 from aiida_mtp.core.screening.hull import hull_of
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from aiida_mtp.core._typing import Floats
     from aiida_mtp.core.structures import StructureBatch
-
-TRUSTED = RetainSettings().trusted
 
 
 @dataclass(frozen=True)
@@ -50,8 +48,8 @@ def predicted_phases(
     relaxed
         What a stage relaxed, with energies and statuses.
     elements
-        The system. Formation energies are counted from its elements as the potential has them; if
-        one is not among what can be believed there is no zero, and nothing is returned.
+        The system. Formation energies are counted from its elements as the potential has them, in
+        doubt if it must be; without one of them there is no zero, and nothing is returned.
 
     Returns
     -------
@@ -60,8 +58,7 @@ def predicted_phases(
     formation_energies
         shape (n_structures,): eV/atom.
     """
-    known = np.isin(relaxed.status, TRUSTED) & np.isfinite(relaxed.energies)
-    batch = relaxed.take(known).with_species(elements)
+    batch = relaxed.take(hull_members(relaxed)).with_species(elements)
     try:
         hull = hull_of(batch).hull
     except InputError:
