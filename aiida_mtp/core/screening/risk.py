@@ -134,8 +134,8 @@ def fit_errors(errors: Floats, expected: float) -> ErrorModel:
     return ErrorModel(scale, degree, weights / weights.sum())
 
 
-def composition_shift(errors: Floats, fractions: Floats, expected: float) -> Floats:
-    """Return the part of errors that is linear in composition, shape (n_species,), eV/atom.
+def composition_shift(errors: Floats, fractions: Floats, expected: float) -> tuple[Floats, Floats]:
+    """Return the part of errors that is linear in composition, and what is left of each error.
 
     Parameters
     ----------
@@ -146,6 +146,14 @@ def composition_shift(errors: Floats, fractions: Floats, expected: float) -> Flo
     expected
         How large it and what is left are thought to be, eV/atom: where little is known, little is
         shifted.
+
+    Returns
+    -------
+    shift
+        shape (n_species,): eV/atom.
+    left
+        shape (n,): each error less what the others say of it. What the fit leaves of them is less
+        than it would leave of a structure it has not seen, by far if it has seen a few.
     """
     n_species = fractions.shape[1]
     design = np.concatenate([fractions, np.eye(n_species)]) / expected
@@ -154,7 +162,9 @@ def composition_shift(errors: Floats, fractions: Floats, expected: float) -> Flo
     fit = optimize.least_squares(
         lambda shift: design @ shift - target, np.zeros(n_species), lambda _: design, loss='soft_l1'
     )
-    return np.asarray(fit.x, dtype=np.float64)
+    shift = np.asarray(fit.x, dtype=np.float64)
+    leverage = np.einsum('ij,ji->i', design, np.linalg.pinv(design))[: len(errors)]
+    return shift, (errors - fractions @ shift) / (1.0 - leverage)
 
 
 def share_bound(found: int, looked_at: int, confidence: float = CONFIDENCE) -> float:

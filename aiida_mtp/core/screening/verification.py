@@ -195,9 +195,9 @@ def prospects(
     for stage, sigma in sigmas.items():
         own = stages == stage
         met = own & known
-        shift = composition_shift((seen - best)[met], fractions[met], sigma)
+        shift, left = composition_shift((seen - best)[met], fractions[met], sigma)
         best[own] += fractions[own] @ shift
-        errors[stage] = fit_errors((seen - best)[met], sigma)
+        errors[stage] = fit_errors(left, sigma)
     best[known] = seen[known]
     best[np.isin(steps, (UNRELIABLE, DUPLICATE))] = np.nan
 

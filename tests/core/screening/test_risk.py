@@ -63,10 +63,26 @@ def test_a_shift_linear_in_composition_is_found_and_outliers_do_not_turn_it():
     shift = np.array([0.02, -0.01, 0.005])
     errors = fractions @ shift + random.normal(scale=SIGMA, size=400)
     errors[:10] = 3.0
-    np.testing.assert_allclose(composition_shift(errors, fractions, SIGMA), shift, atol=4e-3)
-    assert np.abs(composition_shift(np.array([]), fractions[:0], SIGMA)).max() < 1e-9
-    once = composition_shift(errors[10:11], fractions[10:11], SIGMA)
+    found, left = composition_shift(errors, fractions, SIGMA)
+    np.testing.assert_allclose(found, shift, atol=4e-3)
+    np.testing.assert_allclose(left[10:], (errors - fractions @ shift)[10:], atol=4e-3)
+    assert np.abs(composition_shift(np.array([]), fractions[:0], SIGMA)[0]).max() < 1e-9
+    once, _ = composition_shift(errors[10:11], fractions[10:11], SIGMA)
     assert np.abs(once).max() < abs(errors[10])
+
+
+def test_what_is_left_of_few_errors_is_as_large_as_those_to_come():
+    random = np.random.default_rng(3)
+    left, fitted, unseen = [], [], []
+    for _ in range(2000):
+        fractions = random.dirichlet(np.ones(3), size=6)
+        errors = fractions @ random.normal(scale=SIGMA, size=3) + random.normal(scale=SIGMA, size=6)
+        shift, others = composition_shift(errors[:5], fractions[:5], SIGMA)
+        left.extend(others)
+        fitted.extend(errors[:5] - fractions[:5] @ shift)
+        unseen.append(errors[5] - fractions[5] @ shift)
+    assert np.std(left) == pytest.approx(np.std(unseen), rel=0.05)
+    assert np.std(fitted) < 0.8 * np.std(unseen)
 
 
 def test_a_sample_bounds_a_share_as_clopper_and_pearson_have_it():
