@@ -2,26 +2,32 @@
 
 import fcntl
 import os
+import sqlite3
 import sys
 from functools import partialmethod
 from pathlib import Path
 
 import pytest
+from aiida.manage.manager import Manager
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 pytest_plugins = ['aiida.tools.pytest_fixtures']
 
 REPOSITORY = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope='session', autouse=True)
-def breath():
-    """Let processes of a test look for the end of their steps now and then, not without a pause."""
-    from aiida.manage.manager import Manager
+def pytest_configure():
+    """Let nothing wait that a test has no use for."""
+    event.listen(Engine, 'connect', survive_no_power_cut)
+    # look for the end of steps now and then, not without a pause
+    Manager.create_runner = partialmethod(Manager.create_runner, poll_interval=0.05)
 
-    with pytest.MonkeyPatch.context() as patch:
-        slower = partialmethod(Manager.create_runner, poll_interval=0.05)
-        patch.setattr(Manager, 'create_runner', slower)
-        yield
+
+def survive_no_power_cut(connection, _):
+    """Tell SQLite not to wait for the disk: a profile of tests is gone with them."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute('PRAGMA synchronous = OFF')
 
 
 @pytest.fixture(scope='session')
@@ -62,7 +68,7 @@ def codes(aiida_profile_clean, aiida_localhost, executables):  # noqa: ARG001 - 
     from aiida.orm import InstalledCode
 
     aiida_localhost.set_minimum_job_poll_interval(0.1)
-    aiida_localhost.configure(safe_interval=0)
+    aiida_localhost.configure(safe_interval=0.0, use_login_shell=False)
     made = {}
     for name, plugin in (('mtp-engine', 'mtp.relax'), ('mtp-dft', 'mtp.dft')):
         made[name] = InstalledCode(
