@@ -1,5 +1,5 @@
 # Two commands are all a newcomer needs:
-#   make quickstart     screen Al-Ni with real DFT, from nothing to a hull     (make quickstart DFT=emt: Cu-Pt in a minute)
+#   make quickstart     screen Al-Ni with real DFT, from nothing to a hull     (make quickstart DFT=emt: Cu-Pt in two minutes)
 #   make test           run the tests
 PYTHON ?= python3
 VENV ?= .venv

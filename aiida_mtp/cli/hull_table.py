@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.table import Table
 
+from aiida_mtp.core.screening.duplicates import find_duplicates
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aiida_mtp.core._typing import Ints
     from aiida_mtp.core.screening.reference_hull import Comparison
     from aiida_mtp.core.structures import StructureBatch
 
@@ -37,14 +40,10 @@ def hull_table(hull: StructureBatch, known: Mapping[str, tuple[float, str]] | No
         table.add_column('published\nPBE, meV/atom', justify='right')
         table.add_column('source')
     distance = hull.columns['e_above_hull']
-    fraction = hull.compositions[:, -1] / hull.n_atoms
     found = set()
-    for row in np.lexsort((distance, fraction)):
-        if not distance[row] < NEAR:  # also what has none
-            continue
+    rows, n_copies = _distinct(hull)
+    for row in rows:
         stable = distance[row] < STABLE
-        if not stable and fraction[row] in {0.0, 1.0}:  # an element in another structure
-            continue
         formula = hull.formulas[row]
         cells = [
             formula,
@@ -57,11 +56,24 @@ def hull_table(hull: StructureBatch, known: Mapping[str, tuple[float, str]] | No
             value, source = known[formula]
             cells += [f'{value * 1e3:.0f}', source]
         table.add_row(*cells, style='bold' if stable else 'dim')
+    notes = [f'{n_copies} more are the same crystals as these'] if n_copies else []
     missing = sorted(set(known) - found, key=lambda formula: known[formula][0])
     if missing:
         listed = ', '.join(f'{formula} {known[formula][0] * 1e3:.0f}' for formula in missing)
-        table.caption = f'published as well, but not stable or not screened here: {listed}'
+        notes.append(f'published as well, but not stable or not screened here: {listed}')
+    table.caption = '\n'.join(notes) or None
     return table
+
+
+def _distinct(hull: StructureBatch) -> tuple[Ints, int]:
+    """Return the rows worth showing, by composition, and how many more are the same crystals."""
+    distance = hull.columns['e_above_hull']
+    fraction = hull.compositions[:, -1] / hull.n_atoms
+    is_pure = np.isin(fraction, (0.0, 1.0))  # stable, or another structure of an element
+    order = np.lexsort((distance, fraction))
+    near = order[distance[order] < np.where(is_pure[order], STABLE, NEAR)]  # not what has none
+    alone = find_duplicates(hull.take(near)) == np.arange(len(near))
+    return near[alone], int(np.sum(~alone))
 
 
 def comparison_table(comparison: Comparison) -> Table:

@@ -14,6 +14,7 @@ from aiida_mtp.cli.hull_table import hull_table
 from aiida_mtp.cli.process_tree import called_by
 from aiida_mtp.cli.report import failed_labels
 from aiida_mtp.cli.screens import screen_with_inputs, why_failed
+from aiida_mtp.core._arrays import strings
 from aiida_mtp.core.files import read_structures, write_structures
 from aiida_mtp.core.structures import StructureBatch
 from aiida_mtp.data.structures import StructureSetData
@@ -193,6 +194,15 @@ def test_the_table_tells_what_is_stable(screen):
     assert [row[0] for row in cells] == ['Al', 'AlNi', 'AlNi3', 'Ni']
     assert {row[3] for row in cells} == {'stable'}
     assert table.caption.endswith('Al3Ni -400')
+
+
+def test_the_table_shows_a_crystal_once(screen):
+    batch = screen.outputs.hull.get_batch()
+    copies = batch.replaced(ids=strings([f'copy-{key}' for key in batch.ids]))
+    table = hull_table(StructureBatch.concatenate([batch, copies]))
+    assert list(table.columns[0].cells) == ['Al', 'AlNi', 'AlNi3', 'Ni']
+    assert not any(name.startswith('copy') for name in table.columns[1].cells)
+    assert table.caption == '4 more are the same crystals as these'
 
 
 def test_what_could_not_be_labelled_is_known(graph):
