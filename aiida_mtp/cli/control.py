@@ -33,10 +33,20 @@ def pause(screen: WorkChainNode) -> list[ProcessNode]:
     InputError
         If the screen has ended, no daemon runs, or a process does not answer.
     """
-    from aiida.engine.processes.control import pause_processes
+    from aiida.engine.processes.control import pause_processes, play_processes
+
+    asked: set[int | None] = set()
+
+    def pause_anew(processes: list[ProcessNode], timeout: float) -> None:
+        # A job that is asked between two of its tasks does not hear it, and from then on takes
+        # itself for one about to pause: it has to be told to go on before it hears us again.
+        if deaf := [process for process in processes if process.pk in asked]:
+            play_processes(deaf, timeout=timeout)
+        pause_processes(processes, timeout=timeout)
+        asked.update(process.pk for process in processes)
 
     _refuse_ended(screen, 'paused')
-    return _tell(screen, pause_processes, lambda process: not process.paused, 'pause')
+    return _tell(screen, pause_anew, lambda process: not process.paused, 'pause')
 
 
 def resume(screen: WorkChainNode) -> list[ProcessNode]:
