@@ -1,6 +1,7 @@
 """Every candidate of a system relaxed by the reference itself: what a screen has to find.
 
-The references are cheap ones; what counts is that every candidate can be asked.
+The references are cheap ones, EMT and a universal potential in the place of DFT; what counts is
+that every candidate can be asked.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,15 @@ import numpy as np
 from fast_emt import relax_with_emt
 
 from aiida_mtp.core.files import read_structures, write_structures
+from aiida_mtp.core.screening.duplicates import find_duplicates
 from aiida_mtp.core.screening.elements import elemental_structures
 from aiida_mtp.core.screening.hull import HullOfSet, hull_of
 from aiida_mtp.core.structures import StructureBatch
 
 EMT: dict[str, Any] = {'calculator': 'emt', 'fmax': 0.005, 'smax': 0.0005}
+SEVENNET: dict[str, Any] = {'calculator': 'sevennet', 'parameters': {'model': '7net-0'}}
 SAME = 1e-3  # eV/atom: as low as the brute force found it
+NEAR = 5e-3  # eV/atom above the hull
 
 
 @dataclass(frozen=True)
@@ -34,19 +39,30 @@ class System:
         Atoms in the largest cells of each lattice.
     settings
         Of the reference, as `mtp-dft` reads them.
+    protocol, stage_1, stage_2
+        Of the screen: what it begins from, and what its stages do otherwise.
     """
 
     elements: tuple[str, ...]
     cells: dict[str, int]
     settings: dict[str, Any] = field(default_factory=lambda: dict(EMT))
+    protocol: str = 'balanced'
+    stage_1: dict[str, Any] = field(default_factory=lambda: {'max_initial': 250, 'max_labels': 100})
+    stage_2: dict[str, Any] = field(default_factory=lambda: {'max_labels': 100})
 
 
 SYSTEMS = {
     'Cu-Ni-Pt': System(('Cu', 'Ni', 'Pt'), {'fcc': 8, 'bcc': 8, 'hcp': 6}),
     'Cu-Ag-Au': System(('Cu', 'Ag', 'Au'), {'fcc': 8, 'bcc': 8, 'hcp': 6}),
-    'Cu-Ni-Pt small': System(('Cu', 'Ni', 'Pt'), {'fcc': 6, 'bcc': 6, 'hcp': 6}),
-    'Ni-Pt': System(('Ni', 'Pt'), {'fcc': 9, 'bcc': 9, 'hcp': 8}),
-    'Cu-Pt tiny': System(('Cu', 'Pt'), {'fcc': 3, 'bcc': 2, 'hcp': 0}),
+    'Al-Ni': System(('Al', 'Ni'), {'fcc': 9, 'bcc': 9, 'hcp': 8}, SEVENNET),
+    'Al-Ni-Ti': System(('Al', 'Ni', 'Ti'), {'fcc': 6, 'bcc': 6, 'hcp': 4}, SEVENNET),
+    'Ni-Pt tiny': System(
+        ('Ni', 'Pt'),
+        {'fcc': 4, 'bcc': 4, 'hcp': 2},
+        protocol='fast',
+        stage_1={'max_initial': 75, 'max_labels': 60},
+        stage_2={'level': 12, 'max_labels': 100},
+    ),
 }
 
 
@@ -78,6 +94,14 @@ class Truth:
         rows = rows[np.count_nonzero(self.relaxed.compositions[rows], axis=1) > 1]
         formulas = self.relaxed.formulas
         return {formulas[row]: float(self.relaxed.energies_per_atom[row]) for row in rows}
+
+    @cached_property
+    def near(self) -> list[set[str]]:
+        """Compounds within `NEAR` of the hull: of each crystal, the candidates that became it."""
+        compound = np.count_nonzero(self.relaxed.compositions, axis=1) > 1
+        near = self.relaxed.take((self.hull.e_above_hull < NEAR) & compound)
+        stands_for = find_duplicates(near)
+        return [set(near.ids[stands_for == row]) for row in np.unique(stands_for)]
 
     def found(self, relaxed: StructureBatch) -> list[str]:
         """Return the stable compounds that a set holds, as low in energy or lower."""

@@ -1,0 +1,33 @@
+"""A small screen beside brute force, and the table of it."""
+
+import pytest
+
+
+@pytest.mark.slow
+def test_a_small_screen_finds_what_brute_force_does(codes, tmp_path):
+    import recall
+    from brute_force import truth_of
+
+    name = 'Ni-Pt tiny'
+    truth = truth_of(name, tmp_path)
+    assert len(truth.phases) > 1  # EMT orders the system
+    screen, _ = recall.run_screen(name, truth, 0, codes)
+    row = recall.judged(screen, truth)
+    assert row['missed'] == []
+    assert row['found'] == row['n_stable'] == len(truth.phases)
+    assert 0 < row['near'] <= 1
+    assert row['spent']['training'] > 0
+    assert row['relaxations'] < row['n_candidates']
+    assert sum(row['spent'].values()) < row['brute_force']
+    text = recall.page({f'{name}, seed 0': {'system': name, 'reference': 'emt', **row}})
+    assert f'| {name} | emt | 0 | {row["n_candidates"]} | {row["n_stable"]} |' in text
+
+
+def test_crystals_near_the_hull_are_counted_once(tmp_path):
+    from brute_force import NEAR, truth_of
+
+    truth = truth_of('Ni-Pt tiny', tmp_path)
+    ids = [key for crystal in truth.near for key in crystal]
+    assert len(ids) == len(set(ids)) > len(truth.near)  # some candidates relax to the same
+    above = dict(zip(truth.relaxed.ids, truth.hull.e_above_hull, strict=True))
+    assert all(above[key] < NEAR for key in ids)
