@@ -57,6 +57,8 @@ class Case:
         Structures in a job.
     levels
         Of the potentials of the two stages.
+    final
+        Settings of the final stage.
     """
 
     elements: tuple[str, ...]
@@ -66,6 +68,7 @@ class Case:
     shard_size: int = 10_000
     levels: tuple[int, int] = (16, 20)
     train: dict[str, Any] = field(default_factory=dict)
+    final: dict[str, Any] = field(default_factory=dict)
 
     def overrides(self) -> dict[str, Any]:
         """Return what differs from the protocol."""
@@ -80,6 +83,7 @@ class Case:
             'engine': {'options': ENGINE},
             'dft': {'settings': self.reference, 'options': DFT},
             'final_settings': self.reference,
+            'final': self.final,
             'stage_1': {**stage, 'level': self.levels[0], 'cutoff': 5.0},
             'stage_2': {**stage, 'level': self.levels[1], 'cutoff': 5.0},
         }
@@ -101,7 +105,9 @@ def published_case(largest: int) -> Case:
         prototypes={'fcc': largest, 'bcc': largest, 'hcp': largest // 2 * 2, 'aflow': 20},
         training_set=near.replaced(status=strings(['done'] * len(near))),
         reference={'calculator': 'sevennet', 'parameters': {'model': '7net-0'}},
-        train={'force_limit': 5.0, 'energy_window': 0.5, 'n_starts': 4},
+        train={'force_limit': 5.0, 'energy_window': 0.5, 'n_starts': 1},
+        # the labels are those of another reference: it would take thousands to be sure
+        final={'batch': 500, 'max_rounds': 3},
     )
 
 
