@@ -31,9 +31,10 @@ PAGE = """# What a screen finds
 Screens beside brute force: every candidate relaxed by the same reference. Calls are single points
 of the reference, those of relaxations among them. *Fixed reach* is what would have been relaxed,
 and found, had everything within four errors of the hull of the second stage gone to DFT. *Within
-5 meV* is the share of the crystals, copies counted once, at most 5 meV/atom above the hull. The
-reference is EMT, or SevenNet-0, a universal potential, in the place of DFT.
+5 meV* is the share of the crystals, copies counted once, at most 5 meV/atom above the hull; –: not
+counted so. The reference is EMT, or SevenNet-0, a universal potential, in the place of DFT.
 """
+REFERENCES = {'emt': 'EMT', 'sevennet': 'SevenNet-0'}
 HEAD = (
     'system', 'reference', 'seed', 'candidates', 'stable', 'found', 'within 5 meV', 'calls',
     'of brute force', 'relaxed', 'fixed reach: relaxed', 'found', 'within 5 meV',
@@ -170,14 +171,18 @@ def page(rows: dict[str, Any]) -> str:
     for name, row in rows.items():
         spent = sum(row['spent'].values())
         lines.append(
-            f'| {row["system"]} | {row["reference"]} | {name.rpartition(" ")[2]} '
+            f'| {row["system"]} | {REFERENCES[row["reference"]]} | {name.rpartition(" ")[2]} '
             f'| {row["n_candidates"]} '
-            f'| {row["n_stable"]} | {row["found"]} | {row["near"]:.0%} | {spent} '
+            f'| {row["n_stable"]} | {row["found"]} | {_share(row["near"])} | {spent} '
             f'| {spent / row["brute_force"]:.2%} | {row["relaxations"]} | {row["retained"]} '
-            f'| {row["retained_found"]} | {row["retained_near"]:.0%} '
+            f'| {row["retained_found"]} | {_share(row["retained_near"])} '
             f'| {row["expected_missed"]:.2g} | {row["bound"]} |'
         )
     return '\n'.join(lines)
+
+
+def _share(value: float | None) -> str:
+    return '–' if value is None else f'{value:.0%}'
 
 
 if __name__ == '__main__':

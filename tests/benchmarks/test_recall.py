@@ -20,7 +20,7 @@ def test_a_small_screen_finds_what_brute_force_does(codes, tmp_path):
     assert row['relaxations'] < row['n_candidates']
     assert sum(row['spent'].values()) < row['brute_force']
     text = recall.page({f'{name}, seed 0': {'system': name, 'reference': 'emt', **row}})
-    assert f'| {name} | emt | 0 | {row["n_candidates"]} | {row["n_stable"]} |' in text
+    assert f'| {name} | EMT | 0 | {row["n_candidates"]} | {row["n_stable"]} |' in text
 
 
 def test_crystals_near_the_hull_are_counted_once(tmp_path):
