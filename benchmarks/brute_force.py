@@ -95,6 +95,12 @@ class Truth:
         formulas = self.relaxed.formulas
         return {formulas[row]: float(self.relaxed.energies_per_atom[row]) for row in rows}
 
+    @property
+    def stable(self) -> dict[str, float]:
+        """Stable phases, elements among them: formula → formation energy, eV/atom."""
+        rows, formulas = self.hull.stable, self.relaxed.formulas
+        return {formulas[row]: float(self.hull.formation_energies[row]) for row in rows}
+
     @cached_property
     def near(self) -> list[set[str]]:
         """Compounds within `NEAR` of the hull: of each crystal, the candidates that became it."""

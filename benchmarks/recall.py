@@ -51,9 +51,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--processes', type=int, default=2)
     args = parser.parse_args(argv)
     results = Results('recall')
+    codes = codes_of_own_profile(args.folder)
     for name in args.systems:
         truth = truth_of(name, args.folder, args.processes)
-        codes = codes_of_own_profile(args.folder)
         for seed in args.seeds:
             screen, seconds = run_screen(name, truth, seed, codes)
             row = judged(screen, truth)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import psutil
+from brute_force import SEVENNET
 from cluster import Cluster
 from results import Results
 from scale_page import page
@@ -104,7 +105,7 @@ def published_case(largest: int) -> Case:
         elements=('Al', 'Ni', 'Ti'),
         prototypes={'fcc': largest, 'bcc': largest, 'hcp': largest // 2 * 2, 'aflow': 20},
         training_set=near.replaced(status=strings(['done'] * len(near))),
-        reference={'calculator': 'sevennet', 'parameters': {'model': '7net-0'}},
+        reference=SEVENNET,
         train={'force_limit': 5.0, 'energy_window': 0.5, 'n_starts': 1},
         # the labels are those of another reference: it would take thousands to be sure
         final={'batch': 500, 'max_rounds': 3},

@@ -7,11 +7,17 @@ import pytest
 def test_a_small_screen_finds_what_brute_force_does(codes, tmp_path):
     import recall
     from brute_force import truth_of
+    from cluster_screen import stable
 
     name = 'Ni-Pt tiny'
     truth = truth_of(name, tmp_path)
     assert len(truth.phases) > 1  # EMT orders the system
     screen, _ = recall.run_screen(name, truth, 0, codes)
+    found, expected = stable(screen), truth.stable
+    assert found.keys() == expected.keys()
+    for formula, energy in expected.items():
+        # from the ideal prototype a relaxation can stay on a saddle that the screen has left
+        assert -3e-3 < found[formula] - energy < 1e-3
     row = recall.judged(screen, truth)
     assert row['missed'] == []
     assert row['found'] == row['n_stable'] == len(truth.phases)

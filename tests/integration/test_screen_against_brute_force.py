@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from aiida.engine import run_get_node
 from aiida.orm import CalcJobNode, QueryBuilder
+from brute_force import Truth
 from fast_emt import relax_with_emt
 
 from aiida_mtp.cli.trace import trace
@@ -39,9 +40,7 @@ def brute_force_hull(screen):
     relaxed = relax_with_emt(screen.outputs.candidates.get_batch(), 0.005, 0.0005)
     assert set(relaxed.status) == {'done'}
     batch = StructureBatch.concatenate([screen.outputs.references.get_batch(), relaxed])
-    hull = hull_of(batch)
-    formulas = np.array(batch.formulas)[hull.stable]
-    return dict(zip(formulas, hull.formation_energies[hull.stable], strict=True))
+    return Truth(screen.outputs.candidates.get_batch(), batch, hull_of(batch)).stable
 
 
 def stable(hull):
