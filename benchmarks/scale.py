@@ -181,21 +181,24 @@ def covered(intervals: list[tuple[float, float]]) -> float:
     return total
 
 
-def part_row(process: ProcessNode, n_structures: int, n_atoms: int) -> dict[str, Any]:
+def part_row(process: ProcessNode, n_structures: int) -> dict[str, Any]:
     """Return what a part of a screen took: s, jobs, nodes."""
     from aiida.orm import CalcJobNode
 
     below = [process, *process.called_descendants] if hasattr(process, 'called') else [process]
     jobs = [node for node in below if isinstance(node, CalcJobNode)]
     created = {link.pk for node in below for link in node.base.links.get_outgoing().all_nodes()}
+    relax_jobs = [job for job in jobs if job.process_label == 'MtpRelaxCalculation']
+    shards = {job.inputs.structures.pk: job.inputs.structures for job in relax_jobs}.values()
     busy = covered(spans(jobs))
     wall = (process.mtime - process.ctime).total_seconds()
     return {
         'n_structures': n_structures,
-        'n_atoms': n_atoms,
         'wall': wall,
         'busy': busy,
-        'relaxing': covered(spans([j for j in jobs if j.process_label == 'MtpRelaxCalculation'])),
+        'relaxing': covered(spans(relax_jobs)),
+        'relaxed': sum(len(shard) for shard in shards),
+        'relaxed_atoms': sum(shard.base.attributes.get('n_atoms') for shard in shards),
         'jobs': len(jobs),
         'nodes': len({node.pk for node in below} | created),
     }
@@ -211,8 +214,7 @@ def parts_of(screen: WorkChainNode) -> Iterator[tuple[str, dict[str, Any]]]:
     }
     called = {link.link_label: link.node for link in screen.base.links.get_outgoing().all()}
     for label, structures in sets.items():
-        n_atoms = structures.base.attributes.get('n_atoms')
-        yield label, part_row(called[label], len(structures), n_atoms)
+        yield label, part_row(called[label], len(structures))
 
 
 def bytes_of(site: Site) -> dict[str, int]:

@@ -11,8 +11,9 @@ Screens of Al-Ni-Ti through the work chains of the package, on this one machine:
 PostgreSQL, RabbitMQ and Slurm with one job at a time. Both potentials learn from the labels that
 Gubaev et al. 2019 have published, and nothing is labelled for them. The final stage asks SevenNet
 in the place of DFT. *Engine* is the time in which at least one job of the engine or of the
-reference has computed; the rest is AiiDA's, the scheduler's and the transport's. Atoms and
-structures are those that enter a part; µs are those of relaxations, per atom, both cores busy.
+reference has computed; the rest is AiiDA's, the scheduler's and the transport's. Structures are
+those that enter a part; atoms, those of the structures a potential has relaxed in it; µs are those
+of these relaxations, per atom, both cores busy.
 `python benchmarks/scale.py 7 8 11 --dft PATH` makes these tables.
 """
 SCREENS = (
@@ -21,8 +22,8 @@ SCREENS = (
     'expected missed',
 )  # fmt: skip
 COSTS = (
-    'cells', 'part', 'structures', 'atoms', 'wall, s', 'engine, s', 'rest', 'µs/atom', 'jobs',
-    'nodes',
+    'cells', 'part', 'structures', 'relaxed', 'atoms', 'wall, s', 'engine, s', 'rest', 'µs/atom',
+    'jobs', 'nodes',
 )  # fmt: skip
 
 
@@ -59,14 +60,15 @@ def _screen(row: dict[str, Any]) -> list[Any]:
 
 
 def _part(part: dict[str, Any]) -> list[Any]:
-    relaxing = part['relaxing']
+    n_atoms = part['relaxed_atoms']
     return [
         part['n_structures'],
-        part['n_atoms'],
+        part['relaxed'],
+        n_atoms,
         f'{part["wall"]:.0f}',
         f'{part["busy"]:.0f}',
         f'{1 - part["busy"] / part["wall"]:.1%}',
-        f'{1e6 * relaxing / part["n_atoms"]:.0f}' if relaxing else '–',
+        f'{1e6 * part["relaxing"] / n_atoms:.0f}' if n_atoms else '–',
         part['jobs'],
         part['nodes'],
     ]

@@ -21,8 +21,8 @@ def test_time_covered_by_jobs():
 
 def part(**changes):
     values = {
-        'n_structures': 400, 'n_atoms': 4000, 'wall': 100.0, 'busy': 90.0, 'relaxing': 40.0,
-        'jobs': 4, 'nodes': 40,
+        'n_structures': 400, 'relaxed': 410, 'relaxed_atoms': 4000, 'wall': 100.0, 'busy': 90.0,
+        'relaxing': 40.0, 'jobs': 4, 'nodes': 40,
     }  # fmt: skip
     return {**values, **changes}
 
@@ -42,7 +42,7 @@ def test_page():
         '| ≤ 7 | 400 | 6.7 | 10.0% | 100 | 20 | 100 | 1.00 | 0.50 | 2.00 | 20 | 30 | 3 | 0.04 |'
         in text
     )
-    assert '| ≤ 7 | Screen-1 | 400 | 4000 | 100 | 90 | 10.0% | 10000 | 4 | 40 |' in text
+    assert '| ≤ 7 | Screen-1 | 400 | 410 | 4000 | 100 | 90 | 10.0% | 10000 | 4 | 40 |' in text
     assert '10,000 jobs for a pass of Screen-1' in text
 
 

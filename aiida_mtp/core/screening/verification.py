@@ -39,6 +39,7 @@ STEPS = (PREDICTED, LABELLED, RELAXED, FAILED, UNRELIABLE, DUPLICATE)
 LIKELY_FIRST, ALL_RETAINED = 'likely_first', 'all_retained'
 GAIN = 3e-3  # eV/atom: what a relaxation with DFT gains after one with a good potential
 SHARE = 0.7  # of all that is to be expected: what is asked about before judging anew
+GROWTH = 0.25  # of what has been answered: what may be asked about before judging anew
 NEGLIGIBLE = 0.1  # of `expected_missed`: what all candidates together may weigh that are put aside
 
 
@@ -57,7 +58,8 @@ class VerificationSettings(Settings):
     tolerance
         What lies less than this below the hull does not count as missed, eV/atom.
     batch
-        Most structures that take a step in one round.
+        Most structures that take a step in one round; or a quarter of the answers there are, once
+        that is more.
     audit
         Candidates labelled at random in the first round, wherever they lie, but no more than one in
         twenty: what is found of them bounds what was missed with nothing assumed, and they show the
@@ -217,7 +219,9 @@ def prospects(
 
     asked = in_doubt | only_labelled
     needed = _needed(probabilities, asked, settings.expected_missed)
-    chosen = _foremost(probabilities, needed)[: settings.batch]
+    n_answers = sum(len(answers) for answers in (labels, relaxed) if answers is not None)
+    batch = max(settings.batch, int(GROWTH * n_answers))
+    chosen = _foremost(probabilities, needed)[:batch]
     return Prospects(
         steps=steps,
         distances=distances,

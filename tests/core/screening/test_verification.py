@@ -133,6 +133,23 @@ def test_energies_are_compared_across_a_shift_of_both_scales(make_set, elements)
     assert found.distances[2] == pytest.approx(0.0, abs=1e-9)
 
 
+def test_the_more_is_answered_the_more_is_asked_at_once(make_set):
+    truth = system(make_set, 1)
+    status = strings(['relaxed'] * 2 + ['predicted'] * (len(truth) - 2))
+    batch = truth.replaced(status=status).with_columns(
+        formation_energy=truth.energies_per_atom, stage=np.full(len(truth), 2)
+    )
+    references = answers(truth, [0, 1], [0.0, 0.0])
+    errors = 0.05 * np.random.default_rng(0).normal(size=len(truth))
+    for n_answers, most in ((0, 10), (20, 10), (100, 25)):
+        rows = np.arange(2, 2 + n_answers)
+        labels = answers(truth, rows, truth.energies_per_atom[rows] + errors[rows])
+        found = prospects(
+            batch, references, {2: 0.05}, labels=labels, settings=VerificationSettings(batch=10)
+        )
+        assert len(found.to_label) + len(found.to_relax) == most
+
+
 def test_each_stage_has_errors_of_its_own(make_set):
     truth = system(make_set, 1)
     n = len(truth)
