@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aiida_mtp.core.dft.calculators import make_calculator
+from aiida_mtp.core.dft.curvature import spring_curvature
 from aiida_mtp.core.dft.symmetry import keep_symmetry, symmetric_origin
 
 if TYPE_CHECKING:
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
     from aiida_mtp.core._typing import Floats, Ints
     from aiida_mtp.core.dft.settings import DftSettings
 
-# Curvature the optimiser starts from, eV/Å². Twelve rattled alloys of 2 to 6 atoms with EMT take
-# 145 evaluations with 20, 158 with 25 and 288 with ASE's 70.
-_CURVATURE = 20.0
+_LONGEST_STEP = 0.2  # of an atom, Å
+_LARGEST_STRAIN = 0.1  # in a step: ASE does not keep the symmetry through larger ones
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,13 @@ def relax(settings: DftSettings, atoms: Atoms, directory: str = '.') -> Labels:
     keep_symmetry(work, settings.symmetry_tolerance)
     origin = symmetric_origin(work)
     work.positions -= origin
-    n_steps = 0
+    n_steps, curvature = 0, None
     for _ in range(settings.restarts + 1):
         work.calc = make_calculator(settings, work, directory)
         if not _shortfall(settings, work) or n_steps >= settings.max_steps:
             break
-        n_steps += _run(settings, work, settings.max_steps - n_steps)
+        taken, curvature = _run(settings, work, settings.max_steps - n_steps, curvature)
+        n_steps += taken
     else:
         work.calc = make_calculator(settings, work, directory)
     shortfall = _shortfall(settings, work)
@@ -111,17 +112,26 @@ def in_shortest_basis(atoms: Atoms) -> tuple[Atoms, Ints]:
     return work, np.asarray(change, dtype=np.int64)
 
 
-def _run(settings: DftSettings, atoms: Atoms, max_steps: int) -> int:
-    """Relax with one calculator; return the number of steps."""
+def _run(
+    settings: DftSettings, atoms: Atoms, max_steps: int, curvature: Floats | None
+) -> tuple[int, Floats]:
+    """Relax with one calculator, from what is known of the curvature.
+
+    Return the number of steps, and what is known of the curvature after them.
+    """
     from ase.filters import FrechetCellFilter
     from ase.optimize import BFGS
 
     cell_and_atoms: Any = FrechetCellFilter(atoms)  # type: ignore[no-untyped-call]
-    optimizer: Any = BFGS(cell_and_atoms, logfile=None, alpha=_CURVATURE)
+    longest = min(_LONGEST_STEP, _LARGEST_STRAIN * cell_and_atoms.exp_cell_factor)
+    optimizer: Any = BFGS(cell_and_atoms, logfile=None, maxstep=longest)
+    # in place of ASE's 70 eV/Å² for everything
+    optimizer.H0 = spring_curvature(cell_and_atoms) if curvature is None else curvature
     for _ in optimizer.irun(fmax=0.0, steps=max_steps):  # we judge forces and stress apart
         if not _shortfall(settings, atoms):
             break
-    return int(optimizer.nsteps)
+    n_steps = int(optimizer.nsteps)
+    return n_steps, optimizer.H if n_steps else optimizer.H0
 
 
 def _shortfall(settings: DftSettings, atoms: Atoms) -> str:
