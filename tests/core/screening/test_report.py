@@ -12,6 +12,7 @@ from finished import finished_report, finished_set, report_of_many
 from aiida_mtp.core.screening.hull import hull_of
 from aiida_mtp.core.screening.reference_hull import ComparedPhase, Comparison
 from aiida_mtp.core.screening.report import ScreenReport, report_html, write_report
+from aiida_mtp.core.screening.report.data import RiskReport
 from aiida_mtp.core.screening.report.text import duration, formula_html, milli, number
 
 VOID = {'meta', 'path', 'circle', 'rect', 'br'}
@@ -246,6 +247,28 @@ def test_a_comparison_is_told(report):
     ):
         assert words in text, words
     assert 'reference' not in Page(report_html(report)).text
+
+
+def test_what_may_have_been_missed(report):
+    steps = {'relaxed': 30, 'labelled': 200, 'predicted': 470, 'failed': 0}
+    audit = {'n_audited': 48, 'n_found': 0, 'n_rest': 470, 'bound': 28.4}
+    risk = RiskReport(steps, 0.043, 1, 0.05, error=8.1e-3, gain=2.2e-3, audit=audit)
+    text = Page(report_html(replace(report, risk=risk))).text
+    assert '0.043 that lie below this hull are to be expected' in text
+    assert 'there is no more than 1 structure.' in text
+    assert 'Of 48 candidates drawn at random' in text
+    assert 'none lay below the hull' in text
+    assert 'no more than 28 among 470' in text
+    assert 'known by the potential alone' in text
+    assert 'not finished by DFT' not in text.partition('What may have been missed')[2][:400]
+    assert 'it ended for another reason' not in text
+    text = Page(report_html(replace(report, risk=replace(risk, expected_missed=0.9, bound=3)))).text
+    assert 'there are no more than 3 structures. That is more than the limit of 0.05' in text
+
+
+def test_where_the_risk_was_not_judged_it_says_so(report):
+    text = Page(report_html(replace(report, risk=None))).text
+    assert 'What may have been missedNot judged' in text
 
 
 def test_a_large_screen_stays_a_small_file():

@@ -17,12 +17,18 @@ WORDS = {
     'unreliable': 'without an energy to believe',
     'failed': 'not finished by DFT',
 }
+UNJUDGED = (
+    '<h2>What may have been missed</h2>'
+    '<p>Not judged: DFT has relaxed all that the potentials left within a fixed reach of the hull, '
+    'and nothing else was asked. A screen that asks about the likely first, as is the default '
+    '(<code>final: {rule: likely_first}</code>), says how many it may have missed.</p>'
+)
 
 
 def risk_section(risk: RiskReport | None) -> str:
-    """Return the section as HTML; empty if the risk was not judged."""
+    """Return the section as HTML; where the risk was not judged, it says so."""
     if risk is None:
-        return ''
+        return UNJUDGED
     rows = [[words, number(risk.steps[key])] for key, words in WORDS.items() if risk.steps.get(key)]
     many = 's' if risk.bound != 1 else ''
     return (
