@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from aiida_mtp.core._typing import Floats
 
-_CAPACITY = 500  # of the neighbours within reach of a spring; in close packing there are 60
+_CAPACITY = 500  # of the neighbours within reach of a spring; in fcc there are 42
 
 
 def spring_curvature(relaxed: FrechetCellFilter) -> Floats:
