@@ -130,8 +130,7 @@ def _run(
     for _ in optimizer.irun(fmax=0.0, steps=max_steps):  # we judge forces and stress apart
         if not _shortfall(settings, atoms):
             break
-    n_steps = int(optimizer.nsteps)
-    return n_steps, optimizer.H if n_steps else optimizer.H0
+    return int(optimizer.nsteps), optimizer.H
 
 
 def _shortfall(settings: DftSettings, atoms: Atoms) -> str:

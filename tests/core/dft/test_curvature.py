@@ -37,7 +37,7 @@ def test_any_change_of_cell_and_atoms_costs_the_springs_what_it_costs_the_optimi
 
 
 def test_springs_save_half_of_the_steps(alloys, monkeypatch):
-    """Compared with one stiffness for everything, the best there is for these alloys."""
+    """Compared with one stiffness for everything, lower than that of ASE."""
     settings = DftSettings(calculator='emt')
 
     def total():

@@ -18,7 +18,6 @@ WORDS = {
     'failed': 'not finished by DFT',
 }
 UNJUDGED = (
-    '<h2>What may have been missed</h2>'
     '<p>Not judged: DFT has relaxed all that the potentials left within a fixed reach of the hull, '
     'and nothing else was asked. A screen that asks about the likely first, as is the default '
     '(<code>final: {rule: likely_first}</code>), says how many it may have missed.</p>'
@@ -27,12 +26,13 @@ UNJUDGED = (
 
 def risk_section(risk: RiskReport | None) -> str:
     """Return the section as HTML; where the risk was not judged, it says so."""
-    if risk is None:
-        return UNJUDGED
+    return f'<h2>What may have been missed</h2>{UNJUDGED if risk is None else _judged(risk)}'
+
+
+def _judged(risk: RiskReport) -> str:
     rows = [[words, number(risk.steps[key])] for key, words in WORDS.items() if risk.steps.get(key)]
     many = 's' if risk.bound != 1 else ''
     return (
-        '<h2>What may have been missed</h2>'
         f'<p>Among the candidates that DFT has not relaxed, <b>{_count(risk.expected_missed)}</b> '
         'that lie below this hull are to be expected; with 95 % confidence there '
         f'{"is" if risk.bound == 1 else "are"} no more than <b>{risk.bound}</b> structure{many}.'
