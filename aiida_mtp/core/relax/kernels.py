@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from aiida_mtp.core.potential.arguments import KernelArguments
     from aiida_mtp.core.potential.workspace import Workspace
 
+NEAR_REST = 0.03  # eV/Å³: under a smaller pressure the volume of a metal is right to a few percent
+
 
 class Rows(NamedTuple):
     """Structures, one row each, and what becomes of them.
@@ -108,18 +110,19 @@ def relax_rows(
     int
         How many of `todo` are finished: fewer than all if the next needs a larger workspace.
     """
-    n_points, following = len(scan.factors), room.following
+    following = room.following
     for done in range(len(todo)):
         row = todo[done]
         types = rows.types[rows.first_atom[row] : rows.first_atom[row + 1]]
         n_atoms, turn, start_volume, max_grade = len(types), 0, 1.0, -math.inf
+        n_before = turns_before_start(scan)
         room.candidate.scalars[GRADE] = -1.0
         while True:
-            reason = lay_out(turn, row, rows, limits, scan, room)
+            reason = lay_out(turn, n_before, row, rows, limits, scan, room)
             if reason != GOING:
                 break
             following.scalars[CELL_VOLUME] = abs(invert_cell(following.cell, work.inverse))
-            if turn <= n_points:
+            if turn <= n_before:
                 start_volume = following.scalars[CELL_VOLUME]
             reason = judge_geometry(
                 following, n_atoms, start_volume, limits, work.inverse, potential.max_dist
@@ -129,15 +132,17 @@ def relax_rows(
                     return done
                 reason = judge_properties(following, n_atoms, limits, len(grading.inverse))
             turn += 1
-            if turn <= n_points:
-                note_volume(turn - 1, following, reason, limits, scan)
+            if is_at_rest(turn, reason, following, limits):
+                n_before = 0
+            if turn <= n_before:
+                note_volume(turn - 2, following, reason, limits, scan)
                 continue
             max_grade = watch(following, reason, n_atoms, limits, room, max_grade)
-            if turn == n_points + 1:
+            if turn == n_before + 1:
                 copy_frame(following, room.current, n_atoms)
             if reason != GOING:
                 break
-            if turn == n_points + 1:
+            if turn == n_before + 1:
                 begin_steps(
                     n_atoms, limits, work.inverse, potential.max_dist, shell_of(work, 0), room
                 )
@@ -151,37 +156,56 @@ def relax_rows(
 
 
 @njit
-def lay_out(turn: int, row: int, rows: Rows, limits: Limits, scan: Scan, room: Room) -> int:
+def turns_before_start(scan: Scan) -> int:
+    """Return how many frames a scan evaluates: the given one, and each of its volumes."""
+    n_points = len(scan.factors)
+    return n_points + 1 if n_points else 0
+
+
+@njit
+def is_at_rest(turn: int, reason: int, frame: Frame, limits: Limits) -> bool:
+    """Tell whether the given frame is one relaxed before, with this potential or one like it."""
+    if turn > 1 or reason != GOING:
+        return False
+    mean = (frame.stress[0] + frame.stress[1] + frame.stress[2]) / 3.0
+    return bool(abs(mean + limits.pressure) < NEAR_REST)
+
+
+@njit
+def lay_out(
+    turn: int, n_before: int, row: int, rows: Rows, limits: Limits, scan: Scan, room: Room
+) -> int:
     """Write the geometry to evaluate next into the following frame, or return why there is none.
 
-    The first turns are those of the scan, the next is the start, the rest are steps.
+    The first turns are those before the start, the next is the start, the rest are steps.
     """
-    n_points = len(scan.factors)
     start = rows.first_atom[row]
     n_atoms = rows.first_atom[row + 1] - start
-    if turn <= n_points:
+    if turn <= n_before:
         scale = choose_scale(turn, scan)
         copy_geometry(rows.positions, rows.cells[row], start, n_atoms, scale, room.following)
         return GOING
     reason = propose_step(n_atoms, limits, room)
-    if reason == GOING and turn - n_points >= limits.max_steps:
+    if reason == GOING and turn - n_before >= limits.max_steps:
         return MAX_STEPS
     return reason
 
 
 @njit
 def choose_scale(turn: int, scan: Scan) -> float:
-    """Return by what to scale lengths: the next volume of the scan, or after it the best."""
-    if turn < len(scan.factors):
-        return float(scan.factors[turn] ** (1.0 / 3.0))
-    if len(scan.factors) == 0:
+    """Return by what to scale lengths: not, then to each volume of the scan, then to the best."""
+    if turn == 0:
         return 1.0
+    if turn <= len(scan.factors):
+        return float(scan.factors[turn - 1] ** (1.0 / 3.0))
     return float(best_factor(scan.factors, scan.enthalpies, scan.reasons) ** (1.0 / 3.0))
 
 
 @njit
 def note_volume(point: int, frame: Frame, reason: int, limits: Limits, scan: Scan) -> None:
     """Keep the enthalpy of a point of the scan; the potential knows no physics of close atoms."""
+    if point < 0:  # the given frame is none of them
+        return
     scan.reasons[point] = reason
     scan.enthalpies[point] = math.nan
     if reason in (GOING, EXTRAPOLATING):

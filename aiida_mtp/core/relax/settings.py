@@ -50,7 +50,8 @@ class RelaxSettings(Settings):
     min_volume, max_volume
         It stops when the volume leaves this range, in units of the one it started from.
     scan_volume
-        Start from the volume of lowest energy, not from the one given.
+        Start from the volume of lowest energy, not from the one given; but what is near rest as it
+        is, as after a relaxation with an earlier potential, starts from there.
     scan_min, scan_max
         Range of that scan, in units of the given volume.
     scan_points

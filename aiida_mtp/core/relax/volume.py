@@ -2,6 +2,7 @@
 
 Sums of elemental volumes are off by up to 15 %, and a potential that learns is asked about such
 volumes in vain. A scan of isotropic scalings finds where it has a minimum it can be trusted with.
+What is near rest as it is given needs none: most of a screen's relaxations go on from earlier ones.
 """
 
 from __future__ import annotations

@@ -150,7 +150,7 @@ def test_settings_of_a_file_and_of_the_command_line(folder, tmp_path):
     assert found.columns['n_steps'].max() == 2
     assert 'extrapolating' not in set(found.status)
     found, _, _ = relax(folder, tmp_path, '--settings', settings, '--max-steps', 4, '--scan-volume')
-    assert found.columns['n_steps'].max() == 4 + 17
+    assert found.columns['n_steps'].max() == 4 + 1 + 17  # steps, the given volume, the scan
 
 
 def test_without_an_active_set(folder, tmp_path, capsys):

@@ -259,7 +259,7 @@ def test_thresholds_can_be_off(model, crystals, active_set):
 def test_start_volume_is_found(model, active_set):
     crystals = rattled_crystals(10, seed=3, strain=0.005, rattle=0.02)
     settings = RelaxSettings(fmax=1e-5, smax=1e-6, scan_volume=True)
-    expected = relax(model, crystals, settings, active_set).structures
+    expected = relax(model, scaled(crystals, 1.03), settings, active_set).structures
     for factor in (0.9, 1.06):  # of lengths; the best volume is within the scan
         far = scaled(crystals, factor)
         found = relax(model, far, settings, active_set).structures
@@ -267,6 +267,19 @@ def test_start_volume_is_found(model, active_set):
         both = (found.status == 'converged') & (expected.status == 'converged')
         assert both.sum() > 5
         np.testing.assert_allclose(found.energies[both], expected.energies[both], atol=1e-5)
+
+
+def test_what_is_near_rest_is_not_scanned(model, crystals):
+    settings = RelaxSettings(scan_volume=True)
+    first = relax(model, scaled(crystals, 1.05), settings).structures
+    at_rest = first.take(first.status == 'converged')
+    again = relax(model, at_rest.without_labels(), settings).structures
+    assert len(again) > 5
+    assert set(again.columns['n_steps']) == {1}
+    np.testing.assert_allclose(again.energies, at_rest.energies, rtol=0, atol=1e-9)
+    under_pressure = RelaxSettings(scan_volume=True, pressure=0.1)
+    found = relax(model, at_rest.without_labels(), under_pressure).structures
+    assert found.columns['n_steps'].min() > settings.scan_points
 
 
 def test_the_given_volume_stays_where_no_other_can_be_trusted(model, crystals, active_set):
