@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -105,10 +106,14 @@ def fewest(
         weights = np.multiply.outer(weights, model.weights).ravel()
         likely = weights > _UNLIKELY
         expected, weights = expected[likely], weights[likely]
-    number = 0
-    while weights @ stats.poisson.cdf(number, expected) < confidence * weights.sum():
-        number += 1
-    return number
+
+    def is_enough(number: int) -> bool:
+        return bool(weights @ stats.poisson.cdf(number, expected) >= confidence * weights.sum())
+
+    largest = 1
+    while not is_enough(largest):
+        largest *= 2
+    return bisect.bisect_left(range(largest), x=True, key=is_enough)
 
 
 def fit_errors(errors: Floats, expected: float) -> ErrorModel:
