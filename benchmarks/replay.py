@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 
 class Asked(NamedTuple):
-    """The last prospects, and which candidates were labelled, relaxed and drawn at random."""
+    """The last prospects, which candidates were labelled, relaxed or drawn at random; rounds."""
 
     found: Prospects
     labels: Bools
     relaxed: Bools
     audited: Bools
+    rounds: int
 
 
 def ask(
@@ -74,7 +75,7 @@ def ask(
         if number == 0:
             audited[audit_rows(found.steps, settings.audit, settings.seed)] = True
             labels |= audited
-    return Asked(found, labels, relaxed, audited)
+    return Asked(found, labels, relaxed, audited, number)
 
 
 def _answers(truth: StructureBatch, rows: Ints, energies: Floats) -> StructureBatch:

@@ -50,7 +50,7 @@ is that of 95 % confidence.
 """
 HEAD = (
     'system', 'errors', 'seeds', 'candidates', 'stable', 'fixed reach: relaxed', 'missed',
-    'at equal recall: reach', 'relaxed', 'likely first: labelled', 'relaxed', 'missed',
+    'at equal recall: reach', 'relaxed', 'likely first: rounds', 'labelled', 'relaxed', 'missed',
     'expected missed', 'bound holds', 'share of relaxations',
 )  # fmt: skip
 
@@ -96,6 +96,7 @@ def played(truth: StructureBatch, errors: str, seed: int) -> dict[str, Any]:
     return {
         'fixed': np.searchsorted(np.sort(above[n_elements:]), REACHES, side='right'),
         'fixed_missed': (needed[:, None] > REACHES).sum(axis=0),
+        'rounds': float(found.rounds),
         'labels': float(found.labels.sum()),
         'relaxed': float(found.relaxed.sum()),
         'missed': float(missed),
@@ -156,7 +157,7 @@ def page(rows: dict[str, Any]) -> str:
         f'| {row["system"]} | {row["errors"]} | {row["n_seeds"]} | {row["n_candidates"]} '
         f'| {row["n_stable"]} | {row["fixed"]:.0f} | {row["fixed_missed"]:.2f} '
         f'| {row["equal_reach"]:g} | {row["equal"]:.0f} '
-        f'| {row["labels"]:.0f} | {row["relaxed"]:.0f} | {row["missed"]:.2f} '
+        f'| {row["rounds"]:.0f} | {row["labels"]:.0f} | {row["relaxed"]:.0f} | {row["missed"]:.2f} '
         f'| {row["expected"]:.2f} | {row["holds"]:.0%} | {row["relaxed"] / row["equal"]:.2f} |'
         for row in rows.values()
     ]

@@ -39,7 +39,8 @@ STEPS = (PREDICTED, LABELLED, RELAXED, FAILED, UNRELIABLE, DUPLICATE)
 LIKELY_FIRST, ALL_RETAINED = 'likely_first', 'all_retained'
 GAIN = 3e-3  # eV/atom: what a relaxation with DFT gains after one with a good potential
 SHARE = 0.7  # of all that is to be expected: what is asked about before judging anew
-GROWTH = 0.25  # of what has been answered: what may be asked about before judging anew
+FEWEST, FLOOR = 8, 0.1  # structures, share of the answers: what is asked about in any case
+GROWTH = 0.25  # share of the answers: what may be asked about before judging anew
 NEGLIGIBLE = 0.1  # of `expected_missed`: what all candidates together may weigh that are put aside
 
 
@@ -220,8 +221,7 @@ def prospects(
     asked = in_doubt | only_labelled
     needed = _needed(probabilities, asked, settings.expected_missed)
     n_answers = sum(len(answers) for answers in (labels, relaxed) if answers is not None)
-    batch = max(settings.batch, int(GROWTH * n_answers))
-    chosen = _foremost(probabilities, needed)[:batch]
+    chosen = _in_one_round(probabilities, needed, n_answers, settings.batch)
     return Prospects(
         steps=steps,
         distances=distances,
@@ -328,11 +328,15 @@ def _needed(probabilities: Floats, asked: Bools, allowed: float) -> Ints:
     return needed
 
 
-def _foremost(probabilities: Floats, rows: Ints) -> Ints:
-    """Return the first of some rows, which add up to a share of them all.
+def _in_one_round(probabilities: Floats, needed: Ints, n_answers: int, batch: int) -> Ints:
+    """Return the first of the needed rows, which add up to a share of them all.
 
-    The answers about these tell how likely the others are: most need not be asked about then.
+    The answers about these tell how likely the others are: most need not be asked about then. But a
+    round is a wait in the queue, too long for one or two of many answers.
     """
-    sums = np.cumsum(probabilities[rows])
-    first: Ints = rows[: int(np.searchsorted(sums, SHARE * sums[-1])) + 1] if len(rows) else rows
+    sums = np.cumsum(probabilities[needed])
+    number = int(np.searchsorted(sums, SHARE * sums[-1])) + 1 if len(needed) else 0
+    at_least = max(FEWEST, int(FLOOR * n_answers))
+    at_most = max(batch, int(GROWTH * n_answers))
+    first: Ints = needed[: min(max(number, at_least), at_most)]
     return first

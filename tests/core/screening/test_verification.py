@@ -36,7 +36,7 @@ def played(make_set, seed, settings=None):
     gains = 2e-3 * np.abs(random.standard_t(6, size=len(truth)))
     errors[:2] = 0.0
     found = ask(truth, errors, gains, SIGMA, settings)
-    return truth, truth.energies_per_atom + errors, *found
+    return truth, truth.energies_per_atom + errors, *found[:4]
 
 
 def compounds(truth):
@@ -68,7 +68,7 @@ def test_hulls_are_found_and_misses_are_as_many_as_were_expected(make_set):
 def test_without_errors_little_is_asked(make_set):
     truth = system(make_set, 0)
     none = np.zeros(len(truth))
-    found, labels, relaxed, _ = ask(truth, none, none, SIGMA, VerificationSettings(audit=20))
+    found, labels, relaxed, *_ = ask(truth, none, none, SIGMA, VerificationSettings(audit=20))
     assert relaxed[compounds(truth)].all()
     assert labels.sum() < 100
     assert relaxed.sum() < 30
@@ -226,3 +226,17 @@ def test_the_audit_is_random_reproducible_and_bounds_the_rest(make_set):
 def test_settings_that_make_no_sense(values, message):
     with pytest.raises(InputError, match=message):
         VerificationSettings.from_mapping(values)
+
+
+def test_a_round_is_never_for_one_or_two_of_many(make_set):
+    truth = system(make_set, 0)
+    random = np.random.default_rng(100)
+    errors = SIGMA * random.standard_t(6, size=len(truth))
+    gains = 2e-3 * np.abs(random.standard_t(6, size=len(truth)))
+    errors[:2] = 0.0
+    seen = []
+    for batch in (50, 2):
+        found = ask(truth, errors, gains, SIGMA, VerificationSettings(batch=batch, audit=0))
+        seen.append((found.labels.sum() + found.relaxed.sum()) / found.rounds)
+    assert seen[0] > 8
+    assert seen[0] > 2 * seen[1]  # the user's word goes first
