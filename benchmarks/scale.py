@@ -26,7 +26,7 @@ from results import Results
 from scale_page import page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from aiida.orm import CalcJobNode, ProcessNode, WorkChainNode
     from cluster import Site
@@ -90,7 +90,7 @@ class Case:
         }
 
 
-def published_case(largest: int) -> Case:
+def published_case(largest: int, levels: Sequence[int] = (16, 20)) -> Case:
     """Return the published screen of Al-Ni-Ti, with cells of up to so many atoms."""
     from accuracy import is_wild
     from reference_data import aluminium_nickel_titanium
@@ -106,6 +106,7 @@ def published_case(largest: int) -> Case:
         prototypes={'fcc': largest, 'bcc': largest, 'hcp': largest // 2 * 2, 'aflow': 20},
         training_set=near.replaced(status=strings(['done'] * len(near))),
         reference=SEVENNET,
+        levels=tuple(levels),
         train={'force_limit': 5.0, 'energy_window': 0.5, 'n_starts': 1},
         # the labels are those of another reference: it would take thousands to be sure
         final={'batch': 500, 'max_rounds': 3},
@@ -236,6 +237,8 @@ def measure(cluster: Cluster, case: Case, dft: Path | None = None) -> dict[str, 
     """Run a screen in a profile of its own, and return its row."""
     from aiida.orm import CalcJobNode
 
+    from aiida_mtp.calculations.screen_functions import energy_error
+
     with cluster.site(BEFORE, AFTER, dft=dft) as site:
         site.start_daemon()
         watch = Watch(site)
@@ -249,6 +252,7 @@ def measure(cluster: Cluster, case: Case, dft: Path | None = None) -> dict[str, 
             'levels': list(case.levels),
             'reference': case.reference['calculator'],
             'error': training.get('energy_rmse_validation'),
+            'error_near': energy_error(training),
             'parts': dict(parts_of(screen)),
             'wall': (screen.mtime - screen.ctime).total_seconds(),
             'jobs': len(jobs),
@@ -268,11 +272,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or '').partition('\n')[0])
     parser.add_argument('largest', nargs='*', type=int, metavar='ATOMS', default=[7, 8, 11])
     parser.add_argument('--dft', type=Path, help='an mtp-dft beside which SevenNet is installed')
+    parser.add_argument('--levels', type=int, nargs=2, default=(16, 20), help='of both potentials')
     args = parser.parse_args()
     results = Results('scale')
     cluster = Cluster(os.environ['AIIDA_MTP_TEST_CLUSTER'])
     for largest in args.largest:
-        row = measure(cluster, published_case(largest), args.dft)
+        row = measure(cluster, published_case(largest, args.levels), args.dft)
         results.keep(f'≤ {largest}', row)
         results.write_page(page(results.rows))
         print(largest, row, flush=True)

@@ -32,15 +32,16 @@ def test_page():
 
     row = {
         'parts': dict.fromkeys(PARTS, part()), 'wall': 400.0, 'error': 0.02, 'relaxations': 30,
-        'memory': {'engine': 1e9, 'worker': 5e8, 'all': 2e9}, 'stable': ['Al', 'AlNi', 'Ni'],
+        'error_near': 0.011, 'memory': {'engine': 1e9, 'worker': 5e8, 'all': 2e9},
+        'stable': ['Al', 'AlNi', 'Ni'],
         'bytes': {'nodes': 100, 'database': 2e7, 'repository': 1e8}, 'expected_missed': 0.04,
     }  # fmt: skip
     larger = {**row, 'parts': dict.fromkeys(PARTS, part(n_structures=4000))}
     text = page({'≤ 8': larger, '≤ 7': row})
     assert text.index('≤ 7') < text.index('≤ 8')
     assert (
-        '| ≤ 7 | 400 | 6.7 | 10.0% | 100 | 20 | 100 | 1.00 | 0.50 | 2.00 | 20 | 30 | 3 | 0.04 |'
-        in text
+        '| ≤ 7 | 400 | 6.7 | 10.0% | 100 | 20 | 100 | 1.00 | 0.50 | 2.00 | 20 | 11 | 30 | 3 '
+        '| 0.04 |' in text
     )
     assert '| ≤ 7 | Screen-1 | 400 | 410 | 4000 | 100 | 90 | 10.0% | 10000 | 4 | 40 |' in text
     assert '10,000 jobs for a pass of Screen-1' in text
