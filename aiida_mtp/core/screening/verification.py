@@ -41,6 +41,7 @@ GAIN = 3e-3  # eV/atom: what a relaxation with DFT gains after one with a good p
 SHARE = 0.7  # of all that is to be expected: what is asked about before judging anew
 FEWEST, FLOOR = 8, 0.1  # structures, share of the answers: what is asked about in any case
 GROWTH = 0.25  # share of the answers: what may be asked about before judging anew
+MANY, FEW = 5000, 0.05  # structures, share of all: what a better potential predicts once more
 NEGLIGIBLE = 0.1  # of `expected_missed`: what all candidates together may weigh that are put aside
 
 
@@ -123,7 +124,8 @@ class Prospects:
     to_label, to_relax
         Rows, the most likely first.
     contenders
-        Rows that are worth predicting anew with a better potential.
+        Rows that are worth predicting anew with a better potential: all that cannot be put aside
+        and only the stage before has predicted, and of those of the last stage the likeliest.
     """
 
     steps: Strings
@@ -232,7 +234,9 @@ def prospects(
         bound=fewest(expected, float(probabilities[only_labelled].sum())),
         to_label=chosen[steps[chosen] == PREDICTED],
         to_relax=chosen[steps[chosen] == LABELLED],
-        contenders=_needed(probabilities, in_doubt, NEGLIGIBLE * settings.expected_missed),
+        contenders=_worth_predicting(
+            probabilities, in_doubt, stages == max(errors), settings.expected_missed
+        ),
     )
 
 
@@ -326,6 +330,17 @@ def _needed(probabilities: Floats, asked: Bools, allowed: float) -> Ints:
     n_left = int(np.searchsorted(np.cumsum(probabilities[order]), allowed, side='right'))
     needed: Ints = order[n_left:][::-1]
     return needed
+
+
+def _worth_predicting(
+    probabilities: Floats, in_doubt: Bools, is_last: Bools, expected_missed: float
+) -> Ints:
+    """Return the rows that a better potential is to predict."""
+    allowed = NEGLIGIBLE * expected_missed
+    first = _needed(probabilities, in_doubt & ~is_last, allowed)
+    # the last potential hardly changes while it learns: of hundreds of thousands the likely count
+    again = _needed(probabilities, in_doubt & is_last, allowed)
+    return np.concatenate([again[: max(MANY, int(FEW * len(in_doubt)))], first])
 
 
 def _in_one_round(probabilities: Floats, needed: Ints, n_answers: int, batch: int) -> Ints:

@@ -240,3 +240,25 @@ def test_a_round_is_never_for_one_or_two_of_many(make_set):
         seen.append((found.labels.sum() + found.relaxed.sum()) / found.rounds)
     assert seen[0] > 8
     assert seen[0] > 2 * seen[1]  # the user's word goes first
+
+
+def test_the_last_potential_predicts_only_the_likeliest_again(make_set, monkeypatch):
+    truth = system(make_set, 0)
+    status = strings(['predicted'] * len(truth))
+    status[:2] = 'relaxed'
+    stage = np.where(np.arange(len(truth)) % 2, 1, 2)
+    predicted = truth.replaced(status=status).with_columns(
+        formation_energy=truth.energies_per_atom, stage=stage
+    )
+    elements = truth.take([0, 1]).replaced(status=strings(['done'] * 2))
+    everything = prospects(predicted, elements, {1: 5 * SIGMA, 2: SIGMA})
+    monkeypatch.setattr('aiida_mtp.core.screening.verification.MANY', 7)
+    found = prospects(predicted, elements, {1: 5 * SIGMA, 2: SIGMA})
+    number = int(0.05 * len(truth))
+    of_last = found.contenders[stage[found.contenders] == 2]
+    assert len(of_last) == number < np.sum(stage[everything.contenders] == 2)
+    likely = np.sort(found.probabilities[stage == 2])[::-1]
+    assert found.probabilities[of_last].tolist() == likely[:number].tolist()
+    of_first = found.contenders[stage[found.contenders] == 1]
+    assert set(of_first) == set(everything.contenders[stage[everything.contenders] == 1])
+    assert len(of_first) > number
