@@ -10,7 +10,7 @@ from aiida.orm import ArrayData, Dict
 
 from aiida_mtp.calculations.screen_functions import energy_error
 from aiida_mtp.calculations.set_functions import is_referenced
-from aiida_mtp.core._arrays import strings
+from aiida_mtp.core._arrays import are_among, strings
 from aiida_mtp.core.screening.duplicates import DuplicateSettings, find_duplicates
 from aiida_mtp.core.screening.funnel import RetainSettings, hull_members
 from aiida_mtp.core.screening.hull import hull_of
@@ -52,7 +52,7 @@ def gather_candidates(
     """
     last = _with_formation_energies(stage_2.get_batch(), 2)
     first = _with_formation_energies(stage_1.get_batch(), 1)
-    batch = StructureBatch.concatenate([last, first.take(~np.isin(first.ids, last.ids))])
+    batch = StructureBatch.concatenate([last, first.take(~are_among(first.ids, last.ids))])
     status = batch.status.copy()
     status[np.isin(status, TRUSTED)] = PREDICTED
     status[~np.isin(status, (PREDICTED, EXTRAPOLATING)) | ~np.isfinite(batch.energies)] = UNRELIABLE
@@ -146,7 +146,7 @@ def choose_candidates(
         to_label = np.union1d(to_label, drawn)
     in_audit = np.zeros(len(batch), dtype=bool)
     if audited is not None:
-        in_audit = np.isin(batch.ids, audited.get_batch().ids)
+        in_audit = are_among(batch.ids, audited.get_batch().ids)
     return {
         **outputs,
         'to_label': StructureSetData.from_batch(_bare(batch, to_label)),
@@ -188,7 +188,7 @@ def _report(found: Prospects, settings: VerificationSettings, audited: Bools) ->
 def add_answers(new: StructureSetData, previous: StructureSetData) -> StructureSetData:
     """Return what DFT has said so far and what it says now; the newest of each structure counts."""
     batch, old = new.get_batch(), previous.get_batch()
-    rest = old.take(~np.isin(old.ids, batch.ids))
+    rest = old.take(~are_among(old.ids, batch.ids))
     return StructureSetData.from_batch(StructureBatch.concatenate([rest, batch]))
 
 

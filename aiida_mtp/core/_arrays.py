@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from aiida_mtp.core._typing import Column, Floats, Ints, Strings
+    from aiida_mtp.core._typing import Bools, Column, Floats, Ints, Strings
 
 
 def stacked(parts: Sequence[ArrayLike], shape: tuple[int, ...], dtype: Any) -> Any:
@@ -33,6 +33,12 @@ def strings(values: Sequence[str]) -> Strings:
     array = np.empty(len(values), dtype=object)
     array[:] = [str(value) for value in values]
     return array
+
+
+def are_among(values: Strings, others: Strings) -> Bools:
+    """Tell which strings are among others: many times faster than `numpy.isin`, which sorts."""
+    known = set(others)
+    return np.array([value in known for value in values], dtype=bool)
 
 
 def as_column(values: Any) -> Column:
