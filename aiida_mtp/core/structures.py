@@ -254,7 +254,9 @@ class StructureBatch:
     def formulas(self) -> list[str]:
         """Reduced formula of each structure, the species in alphabetical order."""
         order = np.argsort(self.species)
-        return [reduced_formula(self.species, order, row) for row in self.compositions]
+        distinct, kind = np.unique(self.compositions, axis=0, return_inverse=True)
+        names = [reduced_formula(self.species, order, row) for row in distinct]
+        return [names[index] for index in kind.ravel()]
 
     def atoms_of(self, index: int) -> slice:
         """Return the rows of one structure in the per-atom arrays."""
