@@ -201,7 +201,8 @@ start() {
     cn*)
         mkdir -p "$C/slurm/$1"
         slurmd -N "$1"
-        wait_for "node $1" eval "sinfo -h -n $1 -o %T | grep -qxE 'idle|mixed|allocated|completing'"
+        # one that was killed in the middle of a job may come back down or drained; refused where it is neither
+        wait_for "node $1" eval "scontrol update nodename=$1 state=resume; sinfo -h -n $1 -o %T | grep -qxE 'idle|mixed|allocated|completing'"
         ;;
     sshd)
         mkdir -p /run/sshd
