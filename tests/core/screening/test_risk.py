@@ -57,6 +57,11 @@ def test_the_number_that_is_not_exceeded_is_that_of_a_simulation():
     assert fewest([(model, margins[:500]), (model, margins[500:])]) == pytest.approx(bound, abs=1)
 
 
+@pytest.mark.parametrize('expected', [0.02, 0.3, 3.0, 5000.0])
+def test_of_rare_events_alone_the_number_is_the_quantile_of_poisson(expected):
+    assert fewest([], others=expected) == stats.poisson.ppf(0.95, expected)
+
+
 def test_a_shift_linear_in_composition_is_found_and_outliers_do_not_turn_it():
     random = np.random.default_rng(4)
     fractions = random.dirichlet(np.ones(3), 400)
