@@ -90,7 +90,7 @@ class Case:
         }
 
 
-def published_case(largest: int, levels: Sequence[int] = (16, 20)) -> Case:
+def published_case(largest: int, levels: Sequence[int] = Case.levels) -> Case:
     """Return the published screen of Al-Ni-Ti, with cells of up to so many atoms."""
     from accuracy import is_wild
     from reference_data import aluminium_nickel_titanium
@@ -272,7 +272,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or '').partition('\n')[0])
     parser.add_argument('largest', nargs='*', type=int, metavar='ATOMS', default=[7, 8, 11])
     parser.add_argument('--dft', type=Path, help='an mtp-dft beside which SevenNet is installed')
-    parser.add_argument('--levels', type=int, nargs=2, default=(16, 20), help='of both potentials')
+    parser.add_argument(
+        '--levels', type=int, nargs=2, default=Case.levels, help='of both potentials'
+    )
     args = parser.parse_args()
     results = Results('scale')
     cluster = Cluster(os.environ['AIIDA_MTP_TEST_CLUSTER'])

@@ -28,13 +28,19 @@ def system(make_set, seed, n=400):
     return make_set(counts, energies)
 
 
-def played(make_set, seed, settings=None):
-    """Play a screen of this system; return truth, predictions and what was asked."""
+def drawn(make_set, seed):
+    """Return a system, errors of its predictions, and gains after labels."""
     truth = system(make_set, seed)
     random = np.random.default_rng(100 + seed)
     errors = SIGMA * random.standard_t(6, size=len(truth))
     gains = 2e-3 * np.abs(random.standard_t(6, size=len(truth)))
     errors[:2] = 0.0
+    return truth, errors, gains
+
+
+def played(make_set, seed, settings=None):
+    """Play a screen of this system; return truth, predictions and what was asked."""
+    truth, errors, gains = drawn(make_set, seed)
     found = ask(truth, errors, gains, SIGMA, settings)
     return truth, truth.energies_per_atom + errors, *found[:4]
 
@@ -229,14 +235,10 @@ def test_settings_that_make_no_sense(values, message):
 
 
 def test_a_round_is_never_for_one_or_two_of_many(make_set):
-    truth = system(make_set, 0)
-    random = np.random.default_rng(100)
-    errors = SIGMA * random.standard_t(6, size=len(truth))
-    gains = 2e-3 * np.abs(random.standard_t(6, size=len(truth)))
-    errors[:2] = 0.0
     seen = []
     for batch in (50, 2):
-        found = ask(truth, errors, gains, SIGMA, VerificationSettings(batch=batch, audit=0))
+        settings = VerificationSettings(batch=batch, audit=0)
+        found = ask(*drawn(make_set, 0), SIGMA, settings)
         seen.append((found.labels.sum() + found.relaxed.sum()) / found.rounds)
     assert seen[0] > 8
     assert seen[0] > 2 * seen[1]  # the user's word goes first
