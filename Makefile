@@ -16,7 +16,7 @@ quickstart: $(VENV)/.installed $(VENV)/.kernels $(if $(filter gpaw,$(DFT)),$(VEN
 	@$(BIN)/aiida-mtp quickstart --dft $(DFT) $(ARGS)
 
 test: $(VENV)/.tools
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Tables of speed and accuracy, into docs/benchmarks; needs the data of others, see benchmarks/
 benchmark: $(VENV)/.tools

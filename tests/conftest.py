@@ -11,6 +11,7 @@ import pytest
 from aiida.manage.manager import Manager
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
 
 pytest_plugins = ['aiida.tools.pytest_fixtures']
 
@@ -20,14 +21,38 @@ REPOSITORY = Path(__file__).parents[1]
 def pytest_configure():
     """Let nothing wait that a test has no use for."""
     event.listen(Engine, 'connect', survive_no_power_cut)
+    event.listen(Session, 'before_commit', remember_what_stays)
     # look for the end of steps now and then, not without a pause
     Manager.create_runner = partialmethod(Manager.create_runner, poll_interval=0.05)
+
+
+def pytest_collection_modifyitems(items):
+    """Let slow files come first, those of the cluster before all: workers end at the same time."""
+    rank = dict.fromkeys((item.path for item in items), 2)
+    for item in items:
+        for marker, place in (('slow', 1), ('needs_cluster', 0)):
+            if item.get_closest_marker(marker):
+                rank[item.path] = min(rank[item.path], place)
+    items.sort(key=lambda item: rank[item.path])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Schedule by files, and let one worker alone use the cluster."""
+    from scheduling import OneForTheCluster
+
+    return OneForTheCluster(config, log) if config.getoption('dist') == 'loadfile' else None
 
 
 def survive_no_power_cut(connection, _):
     """Tell SQLite not to wait for the disk: a profile of tests is gone with them."""
     if isinstance(connection, sqlite3.Connection):
         connection.execute('PRAGMA synchronous = OFF')
+
+
+def remember_what_stays(session):
+    """Tell a session not to read all nodes again after each commit: AiiDA does, what can change."""
+    session.expire_on_commit = False
 
 
 @pytest.fixture(scope='session')
@@ -67,7 +92,7 @@ def codes(aiida_profile_clean, aiida_localhost, executables):  # noqa: ARG001 - 
     """Return the codes of the engine and of the DFT runner."""
     from aiida.orm import InstalledCode
 
-    aiida_localhost.set_minimum_job_poll_interval(0.1)
+    aiida_localhost.set_minimum_job_poll_interval(0.3)
     aiida_localhost.configure(safe_interval=0.0, use_login_shell=False)
     made = {}
     for name, plugin in (('mtp-engine', 'mtp.relax'), ('mtp-dft', 'mtp.dft')):
