@@ -87,6 +87,7 @@ def runs(pid):
     return 'State:\tZ' not in Path(f'/proc/{pid}/status').read_text()
 
 
+@pytest.mark.slow
 def test_pause_resume_and_kill_the_screen_and_its_job(screen, launched):
     pk, pids = launched
     told = screen('pause').splitlines()
@@ -105,6 +106,7 @@ def test_pause_resume_and_kill_the_screen_and_its_job(screen, launched):
     assert 'no screen runs' in screen('kill', code=1)
 
 
+@pytest.mark.slow
 def test_a_paused_screen_whose_job_is_gone_can_be_killed_but_not_without_a_daemon(
     folder, screen, launched
 ):

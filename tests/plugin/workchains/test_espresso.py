@@ -51,6 +51,7 @@ def aluminium():
     return atoms
 
 
+@pytest.mark.slow
 def test_forces_and_stress_are_slopes_of_the_energy(pw):
     """Units and signs, by finite differences of what comes out."""
     start, step, strain = aluminium(), 0.02, 0.01
@@ -77,6 +78,7 @@ def test_forces_and_stress_are_slopes_of_the_energy(pw):
         assert process.process_label == 'PwCalculation'
 
 
+@pytest.mark.slow
 def test_relaxation_and_order_of_atoms(pw):
     """Atoms of two elements in turn; the code has them sorted."""
     start = bulk('NiAl', 'cesiumchloride', a=2.95)
@@ -94,6 +96,7 @@ def test_relaxation_and_order_of_atoms(pw):
     assert cutoff == pytest.approx(35.0)
 
 
+@pytest.mark.slow
 def test_magnetic_states(pw):
     nickel = bulk('Ni', a=3.5) * (1, 1, 2)
     outputs, node = label(pw, [nickel], species=('Ni',), spin='lowest', smearing_width=0.1)

@@ -34,6 +34,7 @@ def learn(codes, structures, calculator='emt', **inputs):
     )
 
 
+@pytest.mark.slow
 def test_a_stage_learns_until_nothing_extrapolates(codes):
     outputs, node = learn(codes, prototypes(), shard_size=Int(3), max_iterations=20)
     assert node.is_finished_ok, node.exit_message
@@ -49,6 +50,7 @@ def test_a_stage_learns_until_nothing_extrapolates(codes):
     assert np.all(relaxed.columns['grade'] < 2.1)
 
 
+@pytest.mark.slow
 def test_poisoned_structures_have_a_reason_and_cost_the_others_nothing(codes):
     batch = prototypes().get_batch()
     poison = batch.take([2, 3]).replaced(ids=np.array(['close', 'nan'], dtype=object))
@@ -85,6 +87,7 @@ def test_dft_that_knows_none_of_the_elements(codes):
     assert 'Fe' in node.exit_message
 
 
+@pytest.mark.slow
 def test_a_stage_goes_on_from_an_earlier_one(codes):
     first, _ = learn(codes, prototypes(), max_iterations=0, max_initial=8)
     _, refused = learn(codes, prototypes(), potential=first['potential'])
@@ -97,6 +100,7 @@ def test_a_stage_goes_on_from_an_earlier_one(codes):
     assert known <= set(second['training_set'].get_batch().ids)
 
 
+@pytest.mark.slow
 def test_labels_of_other_settings_are_not_mixed_with_what_is_given(codes):
     outputs, node = learn(codes, prototypes(), max_iterations=0, max_initial=2)
     assert node.is_finished_ok, node.exit_message
