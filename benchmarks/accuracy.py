@@ -1,6 +1,6 @@
 """Errors of potentials on published first-principles data, ours beside the published ones.
 
-    python benchmarks/accuracy.py [ROW ...] [--threads N] [--list]
+    python benchmarks/accuracy.py [ROW ...] [--threads N]
 
 Computes the rows that are named, or all; keeps each in docs/benchmarks/accuracy.json; and writes
 docs/benchmarks/accuracy.md from all there are. Some rows take an hour.
@@ -22,7 +22,7 @@ from reference_data import (
     mlearn,
     silver_palladium,
 )
-from results import Results
+from results import Results, one_of
 
 from aiida_mtp.core._numba import use_threads
 from aiida_mtp.core.active.grade import build_active_set, extrapolation_grades
@@ -320,7 +320,7 @@ def line(row: dict[str, Any], notes: Sequence[str] = ()) -> str:
 def main() -> None:
     """Compute rows and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('rows', nargs='*', metavar='ROW', help=', '.join(ROWS))
+    parser.add_argument('rows', nargs='*', type=one_of(ROWS), metavar='ROW', help=', '.join(ROWS))
     parser.add_argument('--threads', type=int)
     args = parser.parse_args()
     use_threads(args.threads)

@@ -51,6 +51,16 @@ class Cluster:
         self.postgres: dict[str, Any] = self._told['postgres']
         self.rabbitmq: dict[str, Any] = self._told['rabbitmq']
 
+    @classmethod
+    def that_is_up(cls) -> Cluster:
+        """Return the cluster the environment names; ends the program where it names none."""
+        path = os.environ.get('AIIDA_MTP_TEST_CLUSTER')
+        if not path:
+            raise SystemExit(
+                'no cluster; as root: export AIIDA_MTP_TEST_CLUSTER=$(.ci/cluster.sh up)'
+            )
+        return cls(path)
+
     def start(self, *services: str) -> None:
         """Start services that do not run."""
         self._control('start', *services)

@@ -270,7 +270,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('words', nargs='*', help='only faults whose name contains one of these')
     words = parser.parse_args().words
-    cluster = Cluster(os.environ['AIIDA_MTP_TEST_CLUSTER'])
+    cluster = Cluster.that_is_up()
     results = Results('faults')
     with tempfile.TemporaryDirectory() as folder:
         os.environ.setdefault('AIIDA_PATH', folder)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from brute_force import SYSTEMS, System, Truth, evaluations, truth_of
-from results import Results
+from results import Results, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,9 @@ HEAD = (
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('systems', nargs='*', metavar='SYSTEM', help=', '.join(SYSTEMS))
+    parser.add_argument(
+        'systems', nargs='*', type=one_of(SYSTEMS), metavar='SYSTEM', help=', '.join(SYSTEMS)
+    )
     parser.add_argument('--seeds', type=int, nargs='+', default=range(5), metavar='SEED')
     parser.add_argument('--folder', type=Path, default=Path.home() / '.cache/aiida-mtp/recall')
     parser.add_argument('--processes', type=int, default=2)

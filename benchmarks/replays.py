@@ -17,7 +17,7 @@ import numpy as np
 from brute_force import truth_of
 from reference_data import aluminium_nickel_titanium, copper_silver_gold
 from replay import ask
-from results import Results
+from results import Results, one_of
 
 from aiida_mtp.core._arrays import strings
 from aiida_mtp.core.screening.funnel import RetainSettings, retain
@@ -117,7 +117,9 @@ def _alike(truth: StructureBatch, stable: Ints) -> list[Ints]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Play, and write the page."""
     parser = argparse.ArgumentParser(description=(__doc__ or '').partition('\n')[0])
-    parser.add_argument('systems', nargs='*', metavar='SYSTEM', help=', '.join(SYSTEMS))
+    parser.add_argument(
+        'systems', nargs='*', type=one_of(SYSTEMS), metavar='SYSTEM', help=', '.join(SYSTEMS)
+    )
     parser.add_argument('--seeds', type=int, default=40)
     args = parser.parse_args(argv)
     results = Results('replays')

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
 
 from aiida_mtp.core.files.atomic import atomic_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
 
 FOLDER = Path(__file__).parents[1] / 'docs' / 'benchmarks'
 
@@ -61,3 +65,14 @@ def commit() -> str:
 def _git(*words: str) -> str:
     command = ['git', '-C', str(Path(__file__).parents[1]), *words]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def one_of(names: Collection[str]) -> Callable[[str], str]:
+    """Return a type of command-line words that refuses those which are no such name."""
+
+    def name(word: str) -> str:
+        if word not in names:
+            raise argparse.ArgumentTypeError(f'{word!r}: none of {", ".join(names)}')
+        return word
+
+    return name

@@ -12,7 +12,6 @@ writes docs/benchmarks/scale.md.
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -277,7 +276,7 @@ def main() -> None:
     )
     args = parser.parse_args()
     results = Results('scale')
-    cluster = Cluster(os.environ['AIIDA_MTP_TEST_CLUSTER'])
+    cluster = Cluster.that_is_up()
     for largest in args.largest:
         row = measure(cluster, published_case(largest, args.levels), args.dft)
         results.keep(f'≤ {largest}', row)

@@ -26,7 +26,7 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 import kernel_profile
 import numpy as np
 from reference_data import DATA
-from results import Results
+from results import Results, one_of
 from speed_page import LOSS_OF_MLIP, MANY, PARAMETERS, page
 from speed_page import SECTIONS as PAGES
 
@@ -315,7 +315,9 @@ SECTIONS = {
 def main() -> None:
     """Measure, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('sections', nargs='*', metavar='SECTION', help=', '.join(SECTIONS))
+    parser.add_argument(
+        'sections', nargs='*', type=one_of(SECTIONS), metavar='SECTION', help=', '.join(SECTIONS)
+    )
     parser.add_argument('--mlp', help='an executable of MLIP-3, to be timed beside ours')
     options = parser.parse_args()
     use_threads(1)

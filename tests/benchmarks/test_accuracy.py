@@ -56,3 +56,10 @@ def test_page(accuracy, own_results, monkeypatch, capsys):
     assert set(kept['published-Ni']) >= {'machine', 'commit', 'test'}
     page = (own_results / 'accuracy.md').read_text()
     assert '| Ni, Zuo 2020 | theirs, evaluated here | – | 0.75, 0.027 (31) |' in page
+
+
+def test_a_row_that_is_none_is_named(accuracy, monkeypatch, capsys):
+    monkeypatch.setattr('sys.argv', ['accuracy.py', 'Unobtainium'])
+    with pytest.raises(SystemExit):
+        accuracy.main()
+    assert "'Unobtainium': none of published-Ni" in capsys.readouterr().err
