@@ -170,7 +170,8 @@ def _spent(screen: WorkChainNode) -> dict[str, int]:
 def page(rows: dict[str, Any]) -> str:
     """Return the page of all screens."""
     lines = [PAGE, f'| {" | ".join(HEAD)} |', '|' + '---|' * len(HEAD)]
-    for name, row in rows.items():
+    for name in sorted(rows, key=_place):
+        row = rows[name]
         spent = sum(row['spent'].values())
         lines.append(
             f'| {row["system"]} | {REFERENCES[row["reference"]]} | {name.rpartition(" ")[2]} '
@@ -181,6 +182,12 @@ def page(rows: dict[str, Any]) -> str:
             f'| {row["expected_missed"]:.2g} | {row["bound"]} |'
         )
     return '\n'.join(lines)
+
+
+def _place(name: str) -> tuple[int, int]:
+    """Return where a screen stands on the page."""
+    system, _, seed = name.rpartition(', seed ')
+    return list(SYSTEMS).index(system), int(seed)
 
 
 def _share(value: float | None) -> str:
