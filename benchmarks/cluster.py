@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 BIN = Path(sys.executable).parent
 REPOSITORY = Path(__file__).parents[1]
+NO_CLUSTER = 'no cluster; as root: export AIIDA_MTP_TEST_CLUSTER=$(.ci/cluster.sh up)'
 OPTIONS: dict[str, Any] = {
     'caching.default_enabled': True,
     'daemon.timeout': 60,
@@ -56,9 +57,7 @@ class Cluster:
         """Return the cluster the environment names; ends the program where it names none."""
         path = os.environ.get('AIIDA_MTP_TEST_CLUSTER')
         if not path:
-            raise SystemExit(
-                'no cluster; as root: export AIIDA_MTP_TEST_CLUSTER=$(.ci/cluster.sh up)'
-            )
+            raise SystemExit(NO_CLUSTER)
         return cls(path)
 
     def start(self, *services: str) -> None:

@@ -170,11 +170,13 @@ def _spent(screen: WorkChainNode) -> dict[str, int]:
 def page(rows: dict[str, Any]) -> str:
     """Return the page of all screens."""
     lines = [PAGE, f'| {" | ".join(HEAD)} |', '|' + '---|' * len(HEAD)]
-    for name in sorted(rows, key=_place):
+    systems = list(SYSTEMS)
+    seeds = {name: int(name.rpartition(' ')[2]) for name in rows}
+    for name in sorted(rows, key=lambda name: (systems.index(rows[name]['system']), seeds[name])):
         row = rows[name]
         spent = sum(row['spent'].values())
         lines.append(
-            f'| {row["system"]} | {REFERENCES[row["reference"]]} | {name.rpartition(" ")[2]} '
+            f'| {row["system"]} | {REFERENCES[row["reference"]]} | {seeds[name]} '
             f'| {row["n_candidates"]} '
             f'| {row["n_stable"]} | {row["found"]} | {_share(row["near"])} | {spent} '
             f'| {spent / row["brute_force"]:.2%} | {row["relaxations"]} | {row["retained"]} '
@@ -182,12 +184,6 @@ def page(rows: dict[str, Any]) -> str:
             f'| {row["expected_missed"]:.2g} | {row["bound"]} |'
         )
     return '\n'.join(lines)
-
-
-def _place(name: str) -> tuple[int, int]:
-    """Return where a screen stands on the page."""
-    system, _, seed = name.rpartition(', seed ')
-    return list(SYSTEMS).index(system), int(seed)
 
 
 def _share(value: float | None) -> str:

@@ -77,11 +77,11 @@ def executables():
 @pytest.fixture
 def cluster():
     """The services of ``.ci/cluster.sh``, for one test at a time; skips where they are not up."""
+    from cluster import NO_CLUSTER, Cluster
+
     path = os.environ.get('AIIDA_MTP_TEST_CLUSTER')
     if not path:
-        pytest.skip('no cluster; as root: export AIIDA_MTP_TEST_CLUSTER=$(.ci/cluster.sh up)')
-    from cluster import Cluster
-
+        pytest.skip(NO_CLUSTER)
     with Path(path).open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield Cluster(path)
