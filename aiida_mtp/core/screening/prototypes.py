@@ -64,6 +64,8 @@ def make_prototypes(spec: PrototypeSpec, folder: str | os.PathLike[str] = '.') -
     if prototypes:
         enumerated = {parent: spec.largest(parent) for parent in PARENTS}
         known = decorated(prototypes, spec.elements, enumerated)
+        if not spec.polymorphs:
+            known = known.take(np.count_nonzero(known.compositions, axis=1) > 1)
         parts.append(_with_reduced_cells(known))
     generated = StructureBatch.concatenate(parts).with_species(spec.elements)
     volumes = _atomic_volumes(spec)

@@ -33,6 +33,9 @@ class PrototypeSpec(Settings):
         true for all (up to 105 atoms).
     prototypes
         Files with crystals of any elements that are decorated in all ways, as those of AFLOW are.
+    polymorphs
+        Whether decorations of known crystals with one element alone are among them. Without, each
+        element is there in fcc, bcc and hcp: enough where the ground states are known.
     structures
         Files with structures of these elements that are taken as they are.
     atomic_volumes
@@ -51,6 +54,7 @@ class PrototypeSpec(Settings):
     hcp: int = 0
     aflow: int | bool = 0
     prototypes: tuple[str, ...] = ()
+    polymorphs: bool = True
     structures: tuple[str, ...] = ()
     atomic_volumes: Mapping[str, float] = field(default_factory=dict)
     closest: float = 0.0
@@ -69,6 +73,8 @@ class PrototypeSpec(Settings):
                 )
         if not isinstance(self.aflow, bool):
             _check_atoms('aflow', self.aflow)
+        if not isinstance(self.polymorphs, bool):
+            raise InputError(f'polymorphs must be true or false, not {self.polymorphs!r}')
         if not 0 <= self.closest < 1:
             raise InputError(f'closest must lie between 0 and 1, not {self.closest!r}')
         for name, volume in self.atomic_volumes.items():

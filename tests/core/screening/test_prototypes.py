@@ -208,6 +208,17 @@ def test_candidates_with_aflow():
     np.testing.assert_array_equal(batch.status, 'new')
 
 
+def test_elements_without_their_other_crystals():
+    system = {'elements': ['Al', 'Ni'], 'fcc': 2, 'aflow': 3}
+    batch, fewer = candidates(**system), candidates(**system, polymorphs=False)
+    is_element = np.count_nonzero(batch.compositions, axis=1) == 1
+    is_other = is_element & [name.startswith('aflow-') for name in batch.ids]
+    assert is_other.sum() > 4
+    assert fewer.ids.tolist() == batch.ids[~is_other].tolist()
+    left = [name.split('-')[0] for name in batch.ids[is_element & ~is_other]]
+    assert sorted(left) == ['bcc', 'bcc', 'fcc', 'fcc', 'hcp', 'hcp']
+
+
 def test_structures_of_the_user(tmp_path):
     atoms = bulk('NiAl', 'cesiumchloride', a=3.1)
     write(tmp_path / 'my phase.cif', atoms)
@@ -259,6 +270,7 @@ def test_structures_of_other_elements_are_refused(tmp_path):
         ({'hcp': True}, 'hcp must be a number of atoms, 0 for none, not True'),
         ({'bcc': 40}, 'bcc: cells of 40 atoms of 2 elements are too many to enumerate; .* 22'),
         ({'aflow': 'yes'}, "aflow must be a number of atoms, 0 for none, not 'yes'"),
+        ({'polymorphs': 0}, 'polymorphs must be true or false, not 0'),
         ({'sc': 4}, 'unknown prototypes setting sc; known: elements, fcc, bcc'),
         ({'atomic_volumes': {'Al': -3}}, 'atomic_volumes.Al must be a volume in Å³, not -3'),
         ({'atomic_volumes': [3]}, 'atomic_volumes must map chemical symbols'),
