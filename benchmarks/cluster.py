@@ -222,10 +222,11 @@ class Site:
     def workers(self) -> list[int]:
         """Return the processes of the daemon's workers."""
         daemon = self._daemon()
-        return [] if daemon is None else _children(daemon)
+        children = [] if daemon is None else _children(daemon)
+        return [p for p in children if b'worker' in Path(f'/proc/{p}/cmdline').read_bytes()]
 
     def kill_daemon(self) -> None:
-        """End the daemon and its workers by SIGKILL."""
+        """End the daemon and all it has started by SIGKILL."""
         daemon = self._daemon()
         if daemon is not None:
             for pid in (daemon, *_children(daemon)):
@@ -242,5 +243,4 @@ class Site:
 
 def _children(parent: int) -> list[int]:
     text = Path(f'/proc/{parent}/task/{parent}/children').read_text(encoding='utf-8')
-    children = [int(pid) for pid in text.split()]
-    return [p for p in children if b'worker' in Path(f'/proc/{p}/cmdline').read_bytes()]
+    return [int(pid) for pid in text.split()]
