@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from aiida.manage.manager import Manager
+from aiida.storage.psql_dos.orm.utils import ModelWrapper
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session
@@ -22,8 +23,10 @@ def pytest_configure():
     """Let nothing wait that a test has no use for."""
     event.listen(Engine, 'connect', survive_no_power_cut)
     event.listen(Session, 'before_commit', remember_what_stays)
-    # look for the end of steps now and then, not without a pause
-    Manager.create_runner = partialmethod(Manager.create_runner, poll_interval=0.05)
+    # look for the end of steps now and then, not without a pause; nothing here is continued
+    Manager.create_runner = partialmethod(
+        Manager.create_runner, poll_interval=0.1, with_persistence=False
+    )
 
 
 def pytest_collection_modifyitems(items):
@@ -88,7 +91,13 @@ def cluster():
 
 
 @pytest.fixture
-def codes(aiida_profile_clean, aiida_localhost, executables):  # noqa: ARG001 - empty it
+def alone(monkeypatch):
+    """Let AiiDA not read all it knows again and again: only this process changes the profile."""
+    monkeypatch.setattr(ModelWrapper, '_ensure_model_uptodate', lambda *_, **__: None)
+
+
+@pytest.fixture
+def codes(aiida_profile_clean, alone, aiida_localhost, executables):  # noqa: ARG001 - empty it
     """Return the codes of the engine and of the DFT runner."""
     from aiida.orm import InstalledCode
 
