@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from aiida.engine import calcfunction
-from aiida.orm import ArrayData, Dict
+from aiida.orm import ArrayData, Bool, Dict
 
 from aiida_mtp.calculations.screen_functions import energy_error
 from aiida_mtp.calculations.set_functions import is_referenced
@@ -87,29 +87,52 @@ def _near_hull(batch: StructureBatch, usable: Bools, reach: float) -> Ints:
 
 
 @calcfunction
-def take_contenders(contenders: StructureSetData, references: StructureSetData) -> StructureSetData:
-    """Return what is to be predicted anew, and the elements it will be counted from."""
-    elements = references.get_batch().without_labels()
-    elements = elements.replaced(columns={}, status=strings(['new'] * len(elements)))
-    joined = StructureBatch.concatenate([contenders.get_batch(), elements])
-    return StructureSetData.from_batch(joined)
+def predict_anew(candidates: StructureSetData, **parts: StructureSetData) -> StructureSetData:
+    """Return the candidates with what a better potential made of some; the others as they are."""
+    return StructureSetData.from_batch(_updated(candidates.get_batch(), _predictions(parts)))
 
 
 @calcfunction
-def predict_anew(candidates: StructureSetData, **parts: StructureSetData) -> StructureSetData:
-    """Return the candidates with what the newest potential made of some; the others as they are."""
-    batch = candidates.get_batch()
+def newest_predictions(
+    previous: StructureSetData | None = None, **parts: StructureSetData
+) -> StructureSetData:
+    """Return what the newest potential predicts, and of other candidates what one before did.
+
+    They are few, where `predict_anew` would keep all candidates once more in every round.
+    """
+    new = _predictions(parts)
+    if previous is not None:
+        old = previous.get_batch()
+        new = StructureBatch.concatenate([new, old.take(~are_among(old.ids, new.ids))])
+    return StructureSetData.from_batch(new)
+
+
+@calcfunction
+def update_candidates(candidates: StructureSetData, newest: StructureSetData) -> StructureSetData:
+    """Return the candidates as last predicted."""
+    return StructureSetData.from_batch(_updated(candidates.get_batch(), newest.get_batch()))
+
+
+def _predictions(parts: dict[str, StructureSetData]) -> StructureBatch:
+    """Return what can be believed of what jobs have relaxed; nothing without all the elements."""
     new = StructureBatch.concatenate([part.get_batch() for _, part in sorted(parts.items())])
     new = new.take(np.isin(new.status, TRUSTED) & np.isfinite(new.energies))
     pure = np.count_nonzero(new.compositions, axis=1) == 1
-    if not new.compositions[pure].any(axis=0).all():  # nothing to count formation energies from
-        return StructureSetData.from_batch(batch)
-    new = _with_formation_energies(new, 2).with_columns(duplicate_of=strings([''] * len(new)))
-    rows = {str(key): len(batch) + row for row, key in enumerate(new.ids)}
-    both = StructureBatch.concatenate([batch, new.replaced(status=strings([PREDICTED] * len(new)))])
-    return StructureSetData.from_batch(
-        both.take([rows.get(str(key), row) for row, key in enumerate(batch.ids)])
+    if new.compositions[pure].any(axis=0).all():
+        new = _with_formation_energies(new, 2)
+    else:  # nothing to count formation energies from
+        nothing = np.zeros(0)
+        new = new.take([]).with_columns(formation_energy=nothing, stage=nothing.astype(np.int64))
+    return new.replaced(status=strings([PREDICTED] * len(new))).with_columns(
+        duplicate_of=strings([''] * len(new))
     )
+
+
+def _updated(batch: StructureBatch, new: StructureBatch) -> StructureBatch:
+    """Return structures with those that are newer in their places."""
+    rows = {str(key): len(batch) + row for row, key in enumerate(new.ids)}
+    both = StructureBatch.concatenate([batch, new])
+    return both.take([rows.get(str(key), row) for row, key in enumerate(batch.ids)])
 
 
 @calcfunction
@@ -119,20 +142,26 @@ def choose_candidates(
     settings: Dict,
     report_1: Dict,
     report_2: Dict,
+    is_last: Bool,
+    newest: StructureSetData | None = None,
     labels: StructureSetData | None = None,
     relaxed: StructureSetData | None = None,
     audited: StructureSetData | None = None,
 ) -> dict[str, Any]:
     """Return which candidates DFT should label and relax next, and what is known of all.
 
-    `to_label`, `to_relax`: empty if enough is known. `contenders`: what is worth predicting anew.
-    `verdict` has an entry for each candidate: `step`, `e_above_hull` (eV/atom) and `probability`.
-    In the first round some are drawn at random; they are the output `audited`.
+    `to_label`, `to_relax`: empty if enough is known. `contenders`: what is worth predicting anew,
+    and the elements that it will be counted from. Where nothing more is asked, `verdict` has an
+    entry for each candidate: `step`, `e_above_hull` (eV/atom) and `probability`. In the first round
+    some are drawn at random; they are the output `audited`.
     """
     batch, chosen = candidates.get_batch(), VerificationSettings.from_mapping(settings.get_dict())
+    if newest is not None:
+        batch = _updated(batch, newest.get_batch())
+    elements = references.get_batch()
     found = prospects(
         batch,
-        references.get_batch(),
+        elements,
         {1: energy_error(report_1['training']), 2: energy_error(report_2['training'])},
         labels=None if labels is None else labels.get_batch(),
         relaxed=None if relaxed is None else relaxed.get_batch(),
@@ -142,31 +171,35 @@ def choose_candidates(
     to_label = found.to_label
     if labels is None:
         drawn = audit_rows(found.steps, chosen.audit, chosen.seed)
-        outputs['audited'] = StructureSetData.from_batch(_bare(batch, drawn))
+        outputs['audited'] = StructureSetData.from_batch(_bare(batch.take(drawn)))
         to_label = np.union1d(to_label, drawn)
     in_audit = np.zeros(len(batch), dtype=bool)
     if audited is not None:
         in_audit = are_among(batch.ids, audited.get_batch().ids)
-    return {
-        **outputs,
-        'to_label': StructureSetData.from_batch(_bare(batch, to_label)),
-        'to_relax': StructureSetData.from_batch(_bare(batch, found.to_relax)),
-        'contenders': StructureSetData.from_batch(_bare(batch, found.contenders)),
-        'verdict': ArrayData(
+    if is_last.value or not len(to_label) + len(found.to_relax):
+        outputs['verdict'] = ArrayData(
             {
                 'step': found.steps.astype(str),
                 'e_above_hull': found.distances,
                 'probability': found.probabilities,
             }
-        ),
+        )
+    contenders = batch.take(found.contenders)
+    if len(contenders):
+        contenders = StructureBatch.concatenate([contenders, elements])
+    return {
+        **outputs,
+        'to_label': StructureSetData.from_batch(_bare(batch.take(to_label))),
+        'to_relax': StructureSetData.from_batch(_bare(batch.take(found.to_relax))),
+        'contenders': StructureSetData.from_batch(_bare(contenders)),
         'report': Dict(_report(found, chosen, in_audit)),
     }
 
 
-def _bare(batch: StructureBatch, rows: Ints) -> StructureBatch:
-    """Return candidates as DFT is asked about them: geometry and name alone."""
-    taken = batch.take(rows).without_labels()
-    return taken.replaced(columns={}, status=strings(['new'] * len(taken)))
+def _bare(batch: StructureBatch) -> StructureBatch:
+    """Return structures as a potential or DFT is asked about them: geometry and name alone."""
+    bare = batch.without_labels()
+    return bare.replaced(columns={}, status=strings(['new'] * len(bare)))
 
 
 def _report(found: Prospects, settings: VerificationSettings, audited: Bools) -> dict[str, Any]:

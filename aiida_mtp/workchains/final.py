@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from aiida.engine import ExitCode, ToContext, if_, while_
-from aiida.orm import ArrayData, Dict, Str
+from aiida.orm import ArrayData, Bool, Dict, Str
 
 from aiida_mtp.calculations.base import settings_input
 from aiida_mtp.calculations.final_functions import (
     add_answers,
     choose_candidates,
     gather_candidates,
+    newest_predictions,
     predict_anew,
     summarise_rounds,
-    take_contenders,
+    update_candidates,
 )
 from aiida_mtp.calculations.set_functions import (
     append_labels,
@@ -103,7 +104,7 @@ class MtpFinalWorkChain(PotentialWorkChain):
         self.ctx.potential = self.inputs.potential
         self.ctx.training_set = self.inputs.training_set
         self.ctx.audited = None
-        self.ctx.known = {}  # `labels` and `relaxed`, once there are any
+        self.ctx.known = {}  # `labels`, `relaxed` and `newest`, once there are any
         self.ctx.candidates = gather_candidates(
             self.inputs.references, self.inputs.earlier, self.inputs.structures, self.inputs.report
         )
@@ -118,12 +119,13 @@ class MtpFinalWorkChain(PotentialWorkChain):
             self.inputs.settings,
             self.inputs.earlier_report,
             self.inputs.report,
+            Bool(self.ctx.round >= self._settings().max_rounds),
             **self.ctx.known,
             **({'audited': self.ctx.audited} if 'labels' in self.ctx.known else {}),
         )
         self.ctx.audited = found.get('audited', self.ctx.audited)
         self.ctx.chosen = {name: found[name] for name in ('to_label', 'to_relax', 'contenders')}
-        self.ctx.verdict = found['verdict']
+        self.ctx.verdict = found.get('verdict')
         self.ctx.reports[f'round_{self.ctx.round:03d}'] = found['report']
         missed = found['report']['expected_missed']
         self.report(
@@ -133,9 +135,11 @@ class MtpFinalWorkChain(PotentialWorkChain):
 
     def should_ask(self) -> bool:
         """Whether anything is worth asking."""
-        settings = VerificationSettings.from_mapping(self.inputs.settings.get_dict())
         n_chosen = len(self.ctx.chosen['to_label']) + len(self.ctx.chosen['to_relax'])
-        return bool(n_chosen) and self.ctx.round < settings.max_rounds
+        return bool(n_chosen) and self.ctx.round < self._settings().max_rounds
+
+    def _settings(self) -> VerificationSettings:
+        return VerificationSettings.from_mapping(self.inputs.settings.get_dict())
 
     def run_dft(self) -> ToContext[str, Any]:
         """Label some candidates and relax others."""
@@ -197,17 +201,19 @@ class MtpFinalWorkChain(PotentialWorkChain):
     def run_predictions(self) -> None:
         """Predict anew what is still in doubt."""
         if len(self.ctx.chosen['contenders']):
-            chosen = take_contenders(self.ctx.chosen['contenders'], self.inputs.references)
-            self._queue_relaxations(chosen, f'relax_{self.ctx.round}')
+            self._queue_relaxations(self.ctx.chosen['contenders'], f'relax_{self.ctx.round}')
 
     def inspect_predictions(self) -> ExitCode | None:
         """Take the new predictions."""
         jobs, reason = self._take_jobs()
         if reason:
             return self.exit_codes.ERROR_RELAXATION_FAILED.format(reason=reason)
-        if jobs:
-            parts = {f'part_{index}': job.outputs.structures for index, job in enumerate(jobs)}
+        parts = {f'part_{index}': job.outputs.structures for index, job in enumerate(jobs)}
+        if parts and not self.ctx.round:  # most of what the stage before has predicted
             self.ctx.candidates = predict_anew(self.ctx.candidates, **parts)
+        elif parts:
+            before = {'previous': self.ctx.known['newest']} if 'newest' in self.ctx.known else {}
+            self.ctx.known = {**self.ctx.known, 'newest': newest_predictions(**before, **parts)}
         return None
 
     def results(self) -> None:
@@ -216,8 +222,14 @@ class MtpFinalWorkChain(PotentialWorkChain):
             self.out('structures', self.ctx.known['relaxed'])
         if 'labels' in self.ctx.known:
             self.out('labels', self.ctx.known['labels'])
-        self.out('candidates', self.ctx.candidates)
+        self.out('candidates', self._last_candidates())
         self.out('verdict', self.ctx.verdict)
         self.out('potential', self.ctx.potential)
         self.out('training_set', self.ctx.training_set)
         self.out('report', summarise_rounds(**self.ctx.reports))
+
+    def _last_candidates(self) -> StructureSetData:
+        """Return all candidates as last predicted."""
+        if 'newest' not in self.ctx.known:
+            return self.ctx.candidates
+        return update_candidates(self.ctx.candidates, self.ctx.known['newest'])

@@ -6,6 +6,12 @@ import numpy as np
 import pytest
 from aiida.orm import Dict, Float, Int, Str
 
+from aiida_mtp.calculations.final_functions import (
+    gather_candidates,
+    newest_predictions,
+    predict_anew,
+    update_candidates,
+)
 from aiida_mtp.calculations.label_functions import collect_labels, take_unfinished
 from aiida_mtp.calculations.screen_functions import (
     build_hull,
@@ -195,6 +201,52 @@ def test_hull(batch):
     other = batch.take([1]).with_columns(label_settings=['other'])
     with pytest.raises(InputError, match='must not be mixed'):
         build_hull(references=references, final=stored(other))
+
+
+@pytest.fixture
+def predicted(batch):
+    """Make what a job has relaxed of the alloys and the elements: energies of the alloys in eV."""
+    aluminium = batch.take([0]).replaced(
+        ids=words(['al']), types=np.array([0], dtype=np.int16), energies=np.array([-3.7])
+    )
+    bare = batch.replaced(columns={}, status=words(['converged'] * 3))
+    whole = StructureBatch.concatenate([bare, aluminium.replaced(columns={})])
+
+    def relaxed(names, *energies):
+        values = dict(zip(names, energies, strict=True))
+        rows = [row for row, key in enumerate(whole.ids) if key in {*values, 'ni', 'al'}]
+        batch = whole.take(rows)
+        own = [values.get(key, old) for key, old in zip(batch.ids, batch.energies, strict=True)]
+        return stored(
+            batch.replaced(energies=np.array(own), status=words(['converged'] * len(own)))
+        )
+
+    return relaxed
+
+
+def test_predictions_of_rounds_add_up(predicted):
+    """What is kept of each round is what all candidates with it would be."""
+    stage_1, stage_2 = predicted(['b2', 'b2-twice'], -10.0, -20.5), predicted(['b2'], -10.2)
+    report = Dict({'training': {'energy': {'rmse': 0.01}}})
+    elements = stored(stage_1.get_batch().take([0, 3]))
+    candidates = gather_candidates(elements, stage_1, stage_2, report)
+    rounds = [
+        {'part_0': predicted(['b2'], -10.3), 'part_1': predicted(['b2-twice'], -20.8)},
+        {'part_0': predicted(['b2'], -10.4)},
+        {'part_0': stored(predicted([]).get_batch().take([0]))},  # no aluminium to count from
+    ]
+    whole, newest = candidates, {}
+    for parts in rounds:
+        whole = predict_anew(whole, **parts)
+        newest = {'previous': newest_predictions(**newest, **parts)}
+    again = update_candidates(candidates, newest['previous'])
+    assert ids(again) == ids(whole) == ids(candidates)
+    one, other = again.get_batch(), whole.get_batch()
+    np.testing.assert_array_equal(one.energies, other.energies)
+    for name in ('stage', 'formation_energy'):
+        np.testing.assert_array_equal(one.columns[name], other.columns[name])
+    assert dict(zip(one.ids, one.energies, strict=True))['b2'] == -10.4
+    assert one.columns['stage'].tolist() == [2, 2, 2, 2]
 
 
 def test_what_is_within_reach_goes_on(batch):
