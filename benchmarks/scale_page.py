@@ -8,13 +8,15 @@ PARTS = {'prototypes': 'prototypes', 'stage_1': 'Screen-1', 'stage_2': 'Screen-2
 HEAD = """# Four hundred thousand
 
 Screens of Al-Ni-Ti through the work chains of the package, on this one machine: the daemon,
-PostgreSQL, RabbitMQ and Slurm with one job at a time. Both potentials learn from the labels that
-Gubaev et al. 2019 have published, and nothing is labelled for them. The final stage asks SevenNet
-in the place of DFT. *Engine* is the time in which at least one job of the engine or of the
-reference has computed; the rest is AiiDA's, the scheduler's and the transport's. Structures are
-those that enter a part; atoms, those of the structures a potential has relaxed in it; µs are those
-of these relaxations, per atom, both cores busy. The error is that of Screen-1's potential, of all
-labels left out of its training and of those near the hull, as which screens count it.
+PostgreSQL, RabbitMQ and Slurm with one job at a time. SevenNet is asked in the place of DFT. It
+labels the configurations that Gubaev et al. 2019 have published; both potentials learn from these,
+and from the answers of the final stage. Where *published labels* are named they learn from the
+labels as published, by another reference, and nothing is labelled for them. *Engine* is the time in
+which at least one job of the engine or of the reference has computed; the rest is AiiDA's, the
+scheduler's and the transport's. Structures are those that enter a part; atoms, those of the
+structures a potential has relaxed in it; µs are those of these relaxations, per atom, both cores
+busy. The error is that of Screen-1's potential, of all labels left out of its training and of those
+near the hull, as which screens count it.
 `python benchmarks/scale.py 7 8 11 --dft PATH` makes these tables.
 """
 SCREENS = (
@@ -35,7 +37,7 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
     lines += [_line(name, *_screen(row)) for name, row in ordered]
     lines += ['', '## Parts', '', *_head(COSTS)]
     lines += [
-        _line(name, PARTS[label], *_part(part))
+        _line(name, PARTS.get(label, label), *_part(part))
         for name, row in ordered
         for label, part in row['parts'].items()
     ]
