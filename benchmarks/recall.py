@@ -19,6 +19,8 @@ import numpy as np
 from brute_force import SYSTEMS, System, Truth, evaluations, truth_of
 from results import Results, one_of
 
+from aiida_mtp.core.screening.verification import PREDICTED, prospects
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -31,14 +33,17 @@ PAGE = """# What a screen finds
 Screens beside brute force: every candidate relaxed by the same reference. Calls are single points
 of the reference, those of relaxations among them. *Fixed reach* is what would have been relaxed,
 and found, had everything within four errors of the hull of the second stage gone to DFT. *Within
-5 meV* is the share of the crystals, copies counted once, at most 5 meV/atom above the hull; –: not
-counted so. The reference is EMT, or SevenNet-0, a universal potential, in the place of DFT.
+5 meV* is the share of the crystals, copies counted once, at most 5 meV/atom above the hull. *Lower
+than 1 in 40* is the share of the candidates DFT was not asked about whose energies are lower than
+one in forty should be by what was thought of their errors, and *than 1 in 1000* likewise. –: not
+counted. The reference is EMT, or SevenNet-0, a universal potential, in the place of DFT.
 """
 REFERENCES = {'emt': 'EMT', 'sevennet': 'SevenNet-0'}
+LIMITS = (40, 1000)  # one in so many lies lower than this by chance
 HEAD = (
     'system', 'reference', 'seed', 'candidates', 'stable', 'found', 'within 5 meV', 'calls',
     'of brute force', 'relaxed', 'fixed reach: relaxed', 'found', 'within 5 meV',
-    'expected missed', 'at most',
+    'expected missed', 'at most', 'lower than 1 in 40', 'than 1 in 1000',
 )  # fmt: skip
 
 
@@ -133,6 +138,7 @@ def judged(screen: WorkChainNode, truth: Truth) -> dict[str, Any]:
         'retained': len(retained),
         'retained_found': len(truth.found(_true(truth, retained))),
         'retained_near': _share_of_near(truth, set(retained.ids)),
+        'lower': {str(limit): _share_lower(screen, truth, 1 / limit) for limit in LIMITS},
     }
 
 
@@ -155,6 +161,30 @@ def _near(screen: WorkChainNode, truth: Truth) -> float:
 
 def _share_of_near(truth: Truth, asked: set[str]) -> float:
     return float(np.mean([not asked.isdisjoint(crystal) for crystal in truth.near]))
+
+
+def _share_lower(screen: WorkChainNode, truth: Truth, chance: float) -> float:
+    """Return which share of what DFT was not asked about lies lower than it should by chance."""
+    from aiida_mtp.calculations.screen_functions import energy_error
+
+    outputs, final = screen.outputs, screen.outputs.final
+    reports = {1: outputs.stage_1.report, 2: outputs.stage_2.report}
+    batch = final.candidates.get_batch()
+    found = prospects(
+        batch,
+        outputs.references.get_batch(),
+        {stage: energy_error(report['training']) for stage, report in reports.items()},
+        labels=final.labels.get_batch(),
+        relaxed=final.structures.get_batch(),
+    )
+    above = dict(zip(truth.relaxed.ids, truth.hull.e_above_hull, strict=True))
+    lower = found.distances - np.array([above.get(key, np.nan) for key in batch.ids])
+    unasked = (found.steps == PREDICTED) & np.isfinite(lower)
+    chances = np.ones(len(batch))
+    for stage, model in found.errors.items():
+        own = unasked & (batch.columns['stage'] == stage)
+        chances[own] = model.exceed(lower[own], found.places[own])
+    return float(np.mean(chances[unasked] < chance))
 
 
 def _spent(screen: WorkChainNode) -> dict[str, int]:
@@ -181,13 +211,18 @@ def page(rows: dict[str, Any]) -> str:
             f'| {row["n_stable"]} | {row["found"]} | {_share(row["near"])} | {spent} '
             f'| {spent / row["brute_force"]:.2%} | {row["relaxations"]} | {row["retained"]} '
             f'| {row["retained_found"]} | {_share(row["retained_near"])} '
-            f'| {row["expected_missed"]:.2g} | {row["bound"]} |'
+            f'| {row["expected_missed"]:.2g} | {row["bound"]} '
+            f'| {" | ".join(_percent(row.get("lower", {}).get(str(n))) for n in LIMITS)} |'
         )
     return '\n'.join(lines)
 
 
 def _share(value: float | None) -> str:
     return '–' if value is None else f'{value:.0%}'
+
+
+def _percent(value: float | None) -> str:
+    return '–' if value is None else f'{value:.2%}'
 
 
 if __name__ == '__main__':

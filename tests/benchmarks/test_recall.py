@@ -23,6 +23,7 @@ def test_a_small_screen_finds_what_brute_force_does(codes, tmp_path):
     assert row['found'] == row['n_stable'] == len(truth.phases)
     assert 0 < row['near'] <= 1
     assert row['spent']['training'] > 0
+    assert all(0 <= share < 1 for share in row['lower'].values())
     assert row['relaxations'] < row['n_candidates']
     assert sum(row['spent'].values()) < row['brute_force']
     text = recall.page({f'{name}, seed 0': {'system': name, 'reference': 'emt', **row}})

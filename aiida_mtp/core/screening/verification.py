@@ -113,6 +113,9 @@ class Prospects:
         energies, eV/atom; NaN without any.
     probabilities
         shape (n_candidates,): how likely it lies below that hull; 0 where that is known.
+    places
+        shape (n_candidates,): from 0 on the hull to 1 far above it; the width of errors depends on
+        it.
     errors
         Of predicted energies, by the stage whose potential predicted them.
     gains
@@ -131,6 +134,7 @@ class Prospects:
     steps: Strings
     distances: Floats
     probabilities: Floats
+    places: Floats
     errors: Mapping[int, ErrorModel]
     gains: ErrorModel
     expected_missed: float
@@ -194,16 +198,15 @@ def prospects(
     known = np.isfinite(seen)
 
     fractions = _fractions(candidates.with_species(hull.species))
-    best = np.array(candidates.columns['formation_energy'], dtype=np.float64)
+    predicted = np.array(candidates.columns['formation_energy'], dtype=np.float64)
     stages = candidates.columns['stage']
-    errors: dict[int, ErrorModel] = {}
+    left = {}
     for stage, sigma in sigmas.items():
         own = stages == stage
         met = own & known
-        shift, left = composition_shift((seen - best)[met], fractions[met], sigma)
-        best[own] += fractions[own] @ shift
-        errors[stage] = fit_errors(left, sigma)
-    best[known] = seen[known]
+        shift, left[stage] = composition_shift((seen - predicted)[met], fractions[met], sigma)
+        predicted[own] += fractions[own] @ shift
+    best = np.where(known, seen, predicted)
     best[np.isin(steps, (UNRELIABLE, DUPLICATE))] = np.nan
 
     in_doubt, only_labelled, failed = (steps == word for word in (PREDICTED, LABELLED, FAILED))
@@ -211,12 +214,16 @@ def prospects(
     height = _joint_hull(phases, hull, candidates, best, hopeful).energies_at(fractions)
     distances = best - height
     margins = distances + settings.tolerance
-    probabilities = np.zeros(len(candidates))
+    places, probabilities = np.zeros(len(candidates)), np.zeros(len(candidates))
+    errors: dict[int, ErrorModel] = {}
     expected = []
-    for stage, model in errors.items():
-        unknown = (stages == stage) & (in_doubt | failed)
-        probabilities[unknown] = model.exceed(margins[unknown])
-        expected.append((model, margins[unknown]))
+    for stage, sigma in sigmas.items():
+        own = stages == stage
+        places[own] = _places((predicted - height)[own], sigma)
+        errors[stage] = fit_errors(left[stage], sigma, places[own & known])
+        unknown = own & (in_doubt | failed)
+        probabilities[unknown] = errors[stage].exceed(margins[unknown], places[unknown])
+        expected.append((errors[stage], margins[unknown], places[unknown]))
     # a relaxation only ever gains: of the two tails there is one
     probabilities[only_labelled] = np.minimum(1.0, 2.0 * gains.exceed(margins[only_labelled]))
 
@@ -228,6 +235,7 @@ def prospects(
         steps=steps,
         distances=distances,
         probabilities=probabilities,
+        places=places,
         errors=errors,
         gains=gains,
         expected_missed=float(probabilities.sum()),
@@ -238,6 +246,17 @@ def prospects(
             probabilities, in_doubt, stages == max(errors), settings.expected_missed
         ),
     )
+
+
+def _places(distances: Floats, sigma: float) -> Floats:
+    """Return how far from the hull structures lie, from 0 (on it) to 1 (many errors above it).
+
+    Those near it are asked about, and the potential learns them best: what lies higher may have
+    other errors. The few that are drawn at random tell.
+    """
+    above = np.maximum(distances, 0.0)
+    places: Floats = above / (above + sigma)
+    return places
 
 
 def _gains(labelled: Floats, final: Floats) -> tuple[ErrorModel, Floats]:

@@ -38,6 +38,24 @@ def test_little_knowledge_leaves_fat_tails():
     assert few > 10 * many
 
 
+def test_the_width_that_grows_is_that_of_each_place():
+    """Nearly all that were met are of small errors; the few others tell of their like."""
+    random = np.random.default_rng(5)
+    places = np.concatenate([random.uniform(0.0, 0.3, 1000), random.uniform(0.8, 1.0, 50)])
+    errors = SIGMA * 6.0**places * random.normal(size=len(places))
+    model = fit_errors(errors, SIGMA, places)
+    assert model.growth == pytest.approx(6.0, rel=0.4)
+    where = np.array([0.1, 0.9])
+    margins = 2.0 * SIGMA * 6.0**where
+    expected = stats.norm.sf(2.0)
+    assert model.exceed(margins, where) == pytest.approx([expected] * 2, rel=0.4)
+    one_width = fit_errors(errors, SIGMA).exceed(margins)
+    assert one_width[1] < 0.3 * expected
+    counts = model.weights @ model.expect(np.repeat(margins, 500), np.repeat(where, 500))
+    assert counts == pytest.approx(500 * model.exceed(margins, where).sum(), rel=0.02)
+    assert fewest([(model, np.repeat(margins, 500), np.repeat(where, 500))]) > counts
+
+
 def test_a_margin_that_is_unknown_is_not_exceeded():
     model = fit_errors(np.array([]), SIGMA)
     assert model.exceed(np.array([np.nan, -1.0])).round(2).tolist() == [0.0, 1.0]
