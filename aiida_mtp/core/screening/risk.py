@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -179,7 +179,9 @@ def fit_errors(errors: Floats, expected: float, places: Floats | None = None) ->
     for own, scaled in begin.in_the_middle(errors, places):
         logarithm[own] += _log_densities(scaled[:, None] / scale[own], degree[own]).sum(axis=0)
     weights = np.exp(logarithm - logarithm.max())
-    return replace(begin, weights=weights / weights.sum())
+    likely = weights > _UNLIKELY  # a few of the grid, once there are answers
+    weights = weights[likely] / weights[likely].sum()
+    return ErrorModel(scale[likely], growth[likely], degree[likely], weights, middle)
 
 
 def _log_densities(values: Floats, degrees: Floats) -> Floats:
