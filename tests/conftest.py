@@ -8,7 +8,7 @@ from functools import partialmethod
 from pathlib import Path
 
 import pytest
-from aiida.manage.manager import Manager
+from aiida.manage.manager import Manager, get_manager
 from aiida.storage.psql_dos.orm.utils import ModelWrapper
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
@@ -23,10 +23,8 @@ def pytest_configure():
     """Let nothing wait that a test has no use for."""
     event.listen(Engine, 'connect', survive_no_power_cut)
     event.listen(Session, 'before_commit', remember_what_stays)
-    # look for the end of steps now and then, not without a pause; nothing here is continued
-    Manager.create_runner = partialmethod(
-        Manager.create_runner, poll_interval=0.1, with_persistence=False
-    )
+    # look for the end of steps now and then, not without a pause
+    Manager.create_runner = partialmethod(Manager.create_runner, poll_interval=0.1)
 
 
 def pytest_collection_modifyitems(items):
@@ -91,13 +89,17 @@ def cluster():
 
 
 @pytest.fixture
-def alone(monkeypatch):
-    """Let AiiDA not read all it knows again and again: only this process changes the profile."""
+def alone(aiida_profile_clean, monkeypatch):  # noqa: ARG001 - loaded
+    """Have a profile that only this process changes, and in which nothing is to be continued.
+
+    So AiiDA need not read all it knows again and again, nor write how far its processes are.
+    """
     monkeypatch.setattr(ModelWrapper, '_ensure_model_uptodate', lambda *_, **__: None)
+    monkeypatch.setattr(get_manager().get_runner(), '_persister', None)
 
 
 @pytest.fixture
-def codes(aiida_profile_clean, alone, aiida_localhost, executables):  # noqa: ARG001 - empty it
+def codes(alone, aiida_localhost, executables):  # noqa: ARG001 - its profile
     """Return the codes of the engine and of the DFT runner."""
     from aiida.orm import InstalledCode
 

@@ -71,7 +71,7 @@ def test_a_small_screen_resumes_where_its_daemon_was_killed(cluster, aiida_profi
 
     case = scale.Case(
         SPECIES, {'fcc': 4, 'bcc': 4, 'hcp': 2, 'aflow': 0}, rattled(), EMT, shard_size=20,
-        levels=(6, 8), train={'n_starts': 1},
+        levels=(6, 8), train={'n_starts': 1}, final={'max_rounds': 3},
     )  # fmt: skip
     struck = []
 
