@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from aiida_mtp.core._arrays import strings
+from aiida_mtp.core.screening.gains import harmonic_gains, judge_gains
 from aiida_mtp.core.screening.hull import hull_of
 from aiida_mtp.core.screening.risk import (
     ErrorModel,
@@ -37,7 +38,6 @@ FAILED, UNRELIABLE, DUPLICATE = 'failed', 'unreliable', 'duplicate'  # why no mo
 EXTRAPOLATING = 'extrapolating'  # a candidate like others, but for the elements
 STEPS = (PREDICTED, LABELLED, RELAXED, FAILED, UNRELIABLE, DUPLICATE)
 LIKELY_FIRST, ALL_RETAINED = 'likely_first', 'all_retained'
-GAIN = 3e-3  # eV/atom: what a relaxation with DFT gains after one with a good potential
 SHARE = 0.7  # of all that is to be expected: what is asked about before judging anew
 FEWEST, FLOOR = 8, 0.1  # structures, share of the answers: what is asked about in any case
 GROWTH = 0.25  # share of the answers: what may be asked about before judging anew
@@ -119,7 +119,7 @@ class Prospects:
     errors
         Of predicted energies, by the stage whose potential predicted them.
     gains
-        Of labels: what a relaxation gains.
+        Of what a relaxation gains after a label.
     expected_missed
         Number of structures to be expected below the hull among those not relaxed.
     bound
@@ -194,7 +194,11 @@ def prospects(
     hull = hull_of(phases).hull
     labelled = _known(candidates, labels, hull, steps, LABELLED)
     final = _known(candidates, relaxed, hull, steps, RELAXED)
-    gains, seen = _gains(labelled, final)
+    harmonic = np.zeros(len(candidates))
+    if labels is not None and len(labels):
+        harmonic[_rows_of(candidates, labels)] = harmonic_gains(labels)
+    gains = judge_gains(labelled - final, harmonic)
+    seen = np.where(np.isfinite(final), final, labelled - gains.expected)
     known = np.isfinite(seen)
 
     fractions = _fractions(candidates.with_species(hull.species))
@@ -225,7 +229,8 @@ def prospects(
         probabilities[unknown] = errors[stage].exceed(margins[unknown], places[unknown])
         expected.append((errors[stage], margins[unknown], places[unknown]))
     # a relaxation only ever gains: of the two tails there is one
-    probabilities[only_labelled] = np.minimum(1.0, 2.0 * gains.exceed(margins[only_labelled]))
+    more = gains.errors.exceed(margins[only_labelled], gains.places[only_labelled])
+    probabilities[only_labelled] = np.minimum(1.0, 2.0 * more)
 
     asked = in_doubt | only_labelled
     needed = _needed(probabilities, asked, settings.expected_missed)
@@ -237,7 +242,7 @@ def prospects(
         probabilities=probabilities,
         places=places,
         errors=errors,
-        gains=gains,
+        gains=gains.errors,
         expected_missed=float(probabilities.sum()),
         bound=fewest(expected, float(probabilities[only_labelled].sum())),
         to_label=chosen[steps[chosen] == PREDICTED],
@@ -257,14 +262,6 @@ def _places(distances: Floats, sigma: float) -> Floats:
     above = np.maximum(distances, 0.0)
     places: Floats = above / (above + sigma)
     return places
-
-
-def _gains(labelled: Floats, final: Floats) -> tuple[ErrorModel, Floats]:
-    """Return what relaxing gains after a label, and what is known of final energies (or NaN)."""
-    both = np.isfinite(labelled) & np.isfinite(final)
-    gained = (labelled - final)[both]
-    typical = float(np.median(gained)) if len(gained) else 0.0
-    return fit_errors(gained, GAIN), np.where(np.isfinite(final), final, labelled - typical)
 
 
 def audit_rows(steps: Strings, number: int, seed: int) -> Ints:
@@ -333,13 +330,17 @@ def _known(
     energies = np.full(len(candidates), np.nan)
     if found is None or not len(found):
         return energies
-    row_of: Mapping[str, int] = {str(key): row for row, key in enumerate(candidates.ids)}
-    rows = np.array([row_of[str(key)] for key in found.ids])
-    done = found.status == 'done'
+    rows, done = _rows_of(candidates, found), found.status == 'done'
     steps[rows[done]] = word
     steps[rows[~done]] = FAILED
     energies[rows[done]] = hull.formation_energies(found)[done]
     return energies
+
+
+def _rows_of(candidates: StructureBatch, found: StructureBatch) -> Ints:
+    """Return the rows of candidates by the ids of others."""
+    row_of: Mapping[str, int] = {str(key): row for row, key in enumerate(candidates.ids)}
+    return np.array([row_of[str(key)] for key in found.ids], dtype=np.int64)
 
 
 def _needed(probabilities: Floats, asked: Bools, allowed: float) -> Ints:
