@@ -25,6 +25,7 @@ from aiida_mtp.core.structures import StructureBatch
 
 EMT: dict[str, Any] = {'calculator': 'emt', 'fmax': 0.005, 'smax': 0.0005}
 SEVENNET: dict[str, Any] = {'calculator': 'sevennet', 'parameters': {'model': '7net-0'}}
+KEPT = Path(__file__).parent / 'truth'  # what took hours
 SAME = 1e-3  # eV/atom: as low as the brute force found it
 NEAR = 5e-3  # eV/atom above the hull
 
@@ -168,10 +169,29 @@ def _relaxed(structures: Path, settings: Path, folder: Path, processes: int) -> 
     if values['calculator'] == 'emt':
         relaxed = relax_with_emt(read_structures(structures), values['fmax'], values['smax'])
         return _done(relaxed)
+    kept = KEPT / values['calculator'] / folder.name / structures.name
+    if kept.exists():
+        relaxed = read_structures(kept)
+        if relaxed.ids.tolist() == read_structures(structures).ids.tolist():
+            return _done(relaxed)
     output = structures.with_suffix('.relaxed.parquet')
     options = ['-o', output, '--results', folder / 'results', '--processes', str(processes)]
     _run('mtp-dft', 'relax', structures, settings, *options)
-    return _done(read_structures(output))
+    relaxed = read_structures(output)
+    keep(relaxed, kept)
+    return _done(relaxed)
+
+
+def keep(relaxed: StructureBatch, path: Path) -> None:
+    """Keep where structures have relaxed to, to 1e-5 Å, without forces and stresses."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bare = relaxed.without_labels().replaced(
+        energies=relaxed.energies,
+        positions=relaxed.positions.round(5),
+        cells=relaxed.cells.round(5),
+        columns={'n_steps': relaxed.columns['n_steps']},
+    )
+    write_structures(path, bare)
 
 
 def _done(relaxed: StructureBatch) -> StructureBatch:

@@ -37,13 +37,38 @@ REACH = 10.0  # errors of the potential above its hull: what lies higher is not 
 
 
 @calcfunction
+def begin_afresh(
+    prototypes: StructureSetData,
+    stage_1: StructureSetData,
+    references: StructureSetData,
+    report_1: Dict,
+) -> StructureSetData:
+    """Return as they were given those that the first stage has not put out of reach, and elements.
+
+    Its potential was the worst: where it has led them, DFT would not go with all of them.
+    """
+    batch = _with_formation_energies(stage_1.get_batch(), 1)
+    usable = np.isin(batch.status, TRUSTED) & np.isfinite(batch.energies)
+    near = _near_hull(batch, usable, REACH * energy_error(report_1['training']))
+    given = prototypes.get_batch()
+    given = given.take(are_among(given.ids, batch.ids[np.union1d(near, np.flatnonzero(~usable))]))
+    return StructureSetData.from_batch(
+        _bare(StructureBatch.concatenate([given, references.get_batch()]))
+    )
+
+
+@calcfunction
 def gather_candidates(
     references: StructureSetData,
     stage_1: StructureSetData,
     stage_2: StructureSetData,
     report_2: Dict,
+    **afresh: StructureSetData,
 ) -> StructureSetData:
     """Join what the last stage relaxed and what the one before had dropped.
+
+    Of `afresh`, relaxed by the last potential from where they began, counts what is lower than what
+    the last stage has found, and all that it had not been given.
 
     The status of a candidate is ``predicted`` or ``extrapolating``, or ``unreliable`` if its energy
     cannot be believed, ``relaxed`` if it is one of the references, ``duplicate`` if it is the same
@@ -52,6 +77,8 @@ def gather_candidates(
     """
     last = _with_formation_energies(stage_2.get_batch(), 2)
     first = _with_formation_energies(stage_1.get_batch(), 1)
+    if afresh:
+        last = _lower(last, _predictions(afresh), first)
     batch = StructureBatch.concatenate([last, first.take(~are_among(first.ids, last.ids))])
     status = batch.status.copy()
     status[np.isin(status, TRUSTED)] = PREDICTED
@@ -67,6 +94,21 @@ def gather_candidates(
     return StructureSetData.from_batch(
         batch.replaced(status=status).with_columns(duplicate_of=names)
     )
+
+
+def _lower(last: StructureBatch, new: StructureBatch, first: StructureBatch) -> StructureBatch:
+    """Return the lower of two minima, and of those that are new the candidates of the first."""
+    known = {
+        str(key): float(energy) if status in TRUSTED else np.inf
+        for key, energy, status in zip(
+            last.ids, last.columns['formation_energy'], last.status, strict=True
+        )
+    }
+    energies = new.columns['formation_energy']
+    lower = [e < known.get(str(key), np.inf) for key, e in zip(new.ids, energies, strict=True)]
+    new = new.take(np.array(lower, dtype=bool) & are_among(new.ids, first.ids))
+    others = new.take(~are_among(new.ids, last.ids))
+    return StructureBatch.concatenate([_updated(last, new), others])
 
 
 def _with_formation_energies(batch: StructureBatch, stage: int) -> StructureBatch:

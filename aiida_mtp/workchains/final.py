@@ -10,6 +10,7 @@ from aiida.orm import ArrayData, Bool, Dict, Str
 from aiida_mtp.calculations.base import settings_input
 from aiida_mtp.calculations.final_functions import (
     add_answers,
+    begin_afresh,
     choose_candidates,
     gather_candidates,
     newest_predictions,
@@ -50,6 +51,12 @@ class MtpFinalWorkChain(PotentialWorkChain):
             help='What the stage before it relaxed, also what it has dropped.',
         )
         spec.input(
+            'prototypes',
+            valid_type=StructureSetData,
+            required=False,
+            help='What the stages began with, to be relaxed from there by the last potential.',
+        )
+        spec.input(
             'potential', valid_type=MtpPotentialData, help='The potential of the last stage.'
         )
         spec.input('training_set', valid_type=StructureSetData, help='What that was trained on.')
@@ -62,6 +69,9 @@ class MtpFinalWorkChain(PotentialWorkChain):
         spec.expose_inputs(MtpLabelWorkChain, include=('dft',))
         spec.outline(
             cls.setup,
+            cls.run_afresh,
+            cls.jobs(),
+            cls.gather,
             cls.choose,
             cls.run_predictions,
             cls.jobs(),
@@ -105,9 +115,36 @@ class MtpFinalWorkChain(PotentialWorkChain):
         self.ctx.training_set = self.inputs.training_set
         self.ctx.audited = None
         self.ctx.known = {}  # `labels`, `relaxed` and `newest`, once there are any
+
+    def run_afresh(self) -> None:
+        """Relax candidates with the last potential from where they began."""
+        if self._settings().afresh and 'prototypes' in self.inputs:
+            begun = begin_afresh(
+                self.inputs.prototypes,
+                self.inputs.earlier,
+                self.inputs.references,
+                self.inputs.earlier_report,
+            )
+            self._queue_relaxations(begun, 'afresh')
+
+    def gather(self) -> ExitCode | None:
+        """Gather all candidates."""
+        afresh, reason = self._relaxed_parts()
+        if reason:
+            return self.exit_codes.ERROR_RELAXATION_FAILED.format(reason=reason)
         self.ctx.candidates = gather_candidates(
-            self.inputs.references, self.inputs.earlier, self.inputs.structures, self.inputs.report
+            self.inputs.references,
+            self.inputs.earlier,
+            self.inputs.structures,
+            self.inputs.report,
+            **afresh,
         )
+        return None
+
+    def _relaxed_parts(self) -> tuple[dict[str, StructureSetData], str]:
+        """Return what the jobs have relaxed, or why they failed."""
+        jobs, reason = self._take_jobs()
+        return {f'part_{i}': job.outputs.structures for i, job in enumerate(jobs)}, reason
 
     # One round
 
@@ -205,10 +242,9 @@ class MtpFinalWorkChain(PotentialWorkChain):
 
     def inspect_predictions(self) -> ExitCode | None:
         """Take the new predictions."""
-        jobs, reason = self._take_jobs()
+        parts, reason = self._relaxed_parts()
         if reason:
             return self.exit_codes.ERROR_RELAXATION_FAILED.format(reason=reason)
-        parts = {f'part_{index}': job.outputs.structures for index, job in enumerate(jobs)}
         if parts and not self.ctx.round:  # most of what the stage before has predicted
             self.ctx.candidates = predict_anew(self.ctx.candidates, **parts)
         elif parts:

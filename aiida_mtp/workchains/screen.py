@@ -332,6 +332,7 @@ class MtpScreenWorkChain(EngineWorkChain):
             dft=self._final_dft(),
             structures=learnt.structures,
             earlier=first.structures,
+            prototypes=self.ctx.candidates,
             potential=learnt.potential,
             training_set=learnt.training_set,
             report=learnt.report,

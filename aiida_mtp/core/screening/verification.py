@@ -57,6 +57,9 @@ class VerificationSettings(Settings):
     expected_missed
         It ends when fewer structures than this are to be expected below the hull among those that
         DFT has not relaxed.
+    afresh
+        Whether candidates are relaxed by the last potential from where they began, before anything
+        else: a worse potential may have led them elsewhere, to where DFT does not go.
     tolerance
         What lies less than this below the hull does not count as missed, eV/atom.
     batch
@@ -76,6 +79,7 @@ class VerificationSettings(Settings):
 
     rule: str = LIKELY_FIRST
     expected_missed: float = 0.05
+    afresh: bool = True
     tolerance: float = 0.0
     batch: int = 50
     audit: int = 50
