@@ -26,7 +26,7 @@ OWN = 'docs/howto/your-own-system.md'  # launches a screen of its own, and waits
 CODES = '--engine mtp-engine@localhost --dft mtp-dft@localhost'
 # what pages say of Al-Ni, said of the screen that is there
 STAND_INS = [
-    (r'\bfcc-4-10:AlNi3\b', 'hcp-4-8:CuPt'),
+    (r'\bfcc-4-10:AlNi3\b', 'PHASE'),
     (r'(?<![A-Za-z])NiAl(?![a-z])', 'PtCu'),
     (r'(?:(?<=Al)|(?<![A-Za-z]))Ni(?![a-z])', 'Pt'),
     (r'(?<![A-Za-z])Al(?![a-z])', 'Cu'),
@@ -79,7 +79,10 @@ from aiida_mtp.cli.screens import find_screen
 load_profile('aiida-mtp')
 screen = find_screen(finished=True)
 outputs = screen.outputs
-print(dict(SCREEN=screen.pk, SET=outputs.hull.pk, POTENTIAL=outputs.stage_2.potential.pk))
+print(dict(
+    SCREEN=screen.pk, SET=outputs.hull.pk, POTENTIAL=outputs.stage_2.potential.pk,
+    PHASE=next(p['id'] for p in outputs.stable['phases'] if p['formula'] == 'CuPt'),
+))
 """)
         )
         yield home
@@ -134,7 +137,7 @@ def test_blocks_run(home, desk, page):
     code = '\n'.join(block.text for block in found if block.language == 'python')
     for pattern, other in STAND_INS:
         code = re.sub(pattern, other, code)
-    values = ''.join(f'{name} = {value}\n' for name, value in home.names.items())
+    values = ''.join(f'{name} = {value!r}\n' for name, value in home.names.items())
     home.python(f"{values}from aiida import load_profile\nload_profile('aiida-mtp')\n{code}", desk)
 
 
