@@ -138,7 +138,7 @@ def judged(screen: WorkChainNode, truth: Truth) -> dict[str, Any]:
         'retained': len(retained),
         'retained_found': len(truth.found(_true(truth, retained))),
         'retained_near': _share_of_near(truth, set(retained.ids)),
-        'lower': {str(limit): _share_lower(screen, truth, 1 / limit) for limit in LIMITS},
+        'lower': _shares_lower(screen, truth),
     }
 
 
@@ -163,8 +163,8 @@ def _share_of_near(truth: Truth, asked: set[str]) -> float:
     return float(np.mean([not asked.isdisjoint(crystal) for crystal in truth.near]))
 
 
-def _share_lower(screen: WorkChainNode, truth: Truth, chance: float) -> float:
-    """Return which share of what DFT was not asked about lies lower than it should by chance."""
+def _shares_lower(screen: WorkChainNode, truth: Truth) -> dict[str, float]:
+    """Return which shares of what DFT was not asked about lie lower than one in so many should."""
     from aiida_mtp.calculations.screen_functions import energy_error
 
     outputs, final = screen.outputs, screen.outputs.final
@@ -184,7 +184,7 @@ def _share_lower(screen: WorkChainNode, truth: Truth, chance: float) -> float:
     for stage, model in found.errors.items():
         own = unasked & (batch.columns['stage'] == stage)
         chances[own] = model.exceed(lower[own], found.places[own])
-    return float(np.mean(chances[unasked] < chance))
+    return {str(limit): float(np.mean(chances[unasked] < 1 / limit)) for limit in LIMITS}
 
 
 def _spent(screen: WorkChainNode) -> dict[str, int]:

@@ -137,6 +137,7 @@ def test_blocks_run(home, desk, page):
     code = '\n'.join(block.text for block in found if block.language == 'python')
     for pattern, other in STAND_INS:
         code = re.sub(pattern, other, code)
+    code = code.replace('PHASE', home.names['PHASE'])  # within quotes
     values = ''.join(f'{name} = {value!r}\n' for name, value in home.names.items())
     home.python(f"{values}from aiida import load_profile\nload_profile('aiida-mtp')\n{code}", desk)
 

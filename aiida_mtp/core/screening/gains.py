@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from aiida_mtp.core.structures import StructureBatch
 
 GAIN = 3e-3  # eV/atom: what a relaxation with DFT gains after one with a good potential
-_SPRING = 2.5  # eV/Å², of an atom among the others; how metals are on average is learnt
+# Typical of metals; how far off they are for the system at hand is learnt from its relaxations
+_SPRING = 2.5  # eV/Å², of an atom among the others
 _STIFFNESS = 1.0  # eV/Å³, of the cell
 
 
