@@ -6,20 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from aiida.engine import calcfunction
-from aiida.orm import ArrayData, Bool, Dict
+from aiida.orm import ArrayData, Dict, Int
 
 from aiida_mtp.calculations.screen_functions import energy_error
-from aiida_mtp.calculations.set_functions import is_referenced
 from aiida_mtp.core._arrays import are_among, strings
-from aiida_mtp.core.screening.duplicates import DuplicateSettings, find_duplicates
-from aiida_mtp.core.screening.funnel import RetainSettings, hull_members
-from aiida_mtp.core.screening.hull import hull_of
+from aiida_mtp.core.screening.candidates import (
+    FIRST,
+    LAST,
+    Context,
+    join_stages,
+    look_again,
+    predictions,
+    updated,
+    with_lower_minima,
+)
 from aiida_mtp.core.screening.verification import (
-    DUPLICATE,
-    EXTRAPOLATING,
-    PREDICTED,
-    RELAXED,
-    UNRELIABLE,
     Prospects,
     VerificationSettings,
     audit_report,
@@ -30,31 +31,9 @@ from aiida_mtp.core.structures import StructureBatch
 from aiida_mtp.data.structures import StructureSetData
 
 if TYPE_CHECKING:
-    from aiida_mtp.core._typing import Bools, Ints
+    from collections.abc import Mapping
 
-TRUSTED = RetainSettings().trusted
-REACH = 10.0  # errors of the potential above its hull: what lies higher is not looked at for equals
-
-
-@calcfunction
-def begin_afresh(
-    prototypes: StructureSetData,
-    stage_1: StructureSetData,
-    references: StructureSetData,
-    report_1: Dict,
-) -> StructureSetData:
-    """Return as they were given those that the first stage has not put out of reach, and elements.
-
-    Its potential was the worst: where it has led them, DFT would not go with all of them.
-    """
-    batch = _with_formation_energies(stage_1.get_batch(), 1)
-    usable = np.isin(batch.status, TRUSTED) & np.isfinite(batch.energies)
-    near = _near_hull(batch, usable, REACH * energy_error(report_1['training']))
-    given = prototypes.get_batch()
-    given = given.take(are_among(given.ids, batch.ids[np.union1d(near, np.flatnonzero(~usable))]))
-    return StructureSetData.from_batch(
-        _bare(StructureBatch.concatenate([given, references.get_batch()]))
-    )
+    from aiida_mtp.core._typing import Bools
 
 
 @calcfunction
@@ -62,76 +41,97 @@ def gather_candidates(
     references: StructureSetData,
     stage_1: StructureSetData,
     stage_2: StructureSetData,
+    report_1: Dict,
     report_2: Dict,
-    **afresh: StructureSetData,
 ) -> StructureSetData:
-    """Join what the last stage relaxed and what the one before had dropped.
-
-    Of `afresh`, relaxed by the last potential from where they began, counts what is lower than what
-    the last stage has found, and all that it had not been given.
-
-    The status of a candidate is ``predicted`` or ``extrapolating``, or ``unreliable`` if its energy
-    cannot be believed, ``relaxed`` if it is one of the references, ``duplicate`` if it is the same
-    crystal as a lower one, named in column `duplicate_of`. Column `stage` tells whose potential has
-    relaxed it, `formation_energy` is counted from the elements as that potential has them.
-    """
-    last = _with_formation_energies(stage_2.get_batch(), 2)
-    first = _with_formation_energies(stage_1.get_batch(), 1)
-    if afresh:
-        last = _lower(last, _predictions(afresh), first)
-    batch = StructureBatch.concatenate([last, first.take(~are_among(first.ids, last.ids))])
-    status = batch.status.copy()
-    status[np.isin(status, TRUSTED)] = PREDICTED
-    status[~np.isin(status, (PREDICTED, EXTRAPOLATING)) | ~np.isfinite(batch.energies)] = UNRELIABLE
-    usable = np.flatnonzero(status == PREDICTED)
-    status[usable[is_referenced(batch.take(usable), references.get_batch())]] = RELAXED
-    names = strings([''] * len(batch))
-    near = _near_hull(batch, status == PREDICTED, REACH * energy_error(report_2['training']))
-    stands_for = near[find_duplicates(batch.take(near), DuplicateSettings())]
-    same = stands_for != near
-    status[near[same]] = DUPLICATE
-    names[near[same]] = batch.ids[stands_for[same]]
+    """Join what the last stage relaxed and what the one before had dropped. See `join_stages`."""
+    context = _context(references, report_1, report_2)
     return StructureSetData.from_batch(
-        batch.replaced(status=status).with_columns(duplicate_of=names)
+        join_stages(stage_2.get_batch(), stage_1.get_batch(), context)
     )
 
 
-def _lower(last: StructureBatch, new: StructureBatch, first: StructureBatch) -> StructureBatch:
-    """Return the lower of two minima, and of those that are new the candidates of the first."""
-    known = {
-        str(key): float(energy) if status in TRUSTED else np.inf
-        for key, energy, status in zip(
-            last.ids, last.columns['formation_energy'], last.status, strict=True
-        )
+def _context(
+    references: StructureSetData,
+    report_1: Dict,
+    report_2: Dict,
+    *answers: StructureSetData | None,
+) -> Context:
+    asked = {str(key) for one in answers if one is not None for key in one.get_batch().ids}
+    return Context(references.get_batch(), _sigmas(report_1, report_2), asked)
+
+
+def _sigmas(report_1: Dict, report_2: Dict) -> dict[int, float]:
+    """Return the error of the energies of each stage, eV/atom."""
+    return {
+        FIRST: energy_error(report_1['training']),
+        LAST: energy_error(report_2['training']),
     }
-    energies = new.columns['formation_energy']
-    lower = [e < known.get(str(key), np.inf) for key, e in zip(new.ids, energies, strict=True)]
-    new = new.take(np.array(lower, dtype=bool) & are_among(new.ids, first.ids))
-    others = new.take(~are_among(new.ids, last.ids))
-    return StructureBatch.concatenate([_updated(last, new), others])
 
 
-def _with_formation_energies(batch: StructureBatch, stage: int) -> StructureBatch:
-    """Return structures with their formation energies by the elements among them."""
-    hull = hull_of(batch.take(hull_members(batch))).hull
-    return batch.with_columns(
-        formation_energy=hull.formation_energies(batch), stage=np.full(len(batch), stage)
+@calcfunction
+def begin_afresh(
+    candidates: StructureSetData,
+    prototypes: StructureSetData,
+    references: StructureSetData,
+    report_1: Dict,
+    report_2: Dict,
+    newest: StructureSetData | None = None,
+) -> dict[str, StructureSetData]:
+    """Return what the last potential should relax from where it began. See `look_again`.
+
+    `begun`: prototypes; `current`: what candidates have become, to compare with; elements in both.
+    """
+    batch, elements = _as_last_predicted(candidates, newest), references.get_batch()
+    found = look_again(batch, prototypes.get_batch(), _context(references, report_1, report_2))
+    return {
+        name: StructureSetData.from_batch(_bare(StructureBatch.concatenate([one, elements])))
+        for name, one in zip(('begun', 'current'), found, strict=True)
+    }
+
+
+def _as_last_predicted(
+    candidates: StructureSetData, newest: StructureSetData | None
+) -> StructureBatch:
+    batch = candidates.get_batch()
+    return batch if newest is None else updated(batch, newest.get_batch())
+
+
+@calcfunction
+def take_lower(
+    candidates: StructureSetData,
+    references: StructureSetData,
+    report_1: Dict,
+    report_2: Dict,
+    number: Int,
+    newest: StructureSetData | None = None,
+    labels: StructureSetData | None = None,
+    relaxed: StructureSetData | None = None,
+    **parts: StructureSetData,
+) -> StructureSetData:
+    """Return the candidates, lower minima in place of higher ones. See `with_lower_minima`.
+
+    Of the parts, `begun_…` have been relaxed from prototypes and `current_…` from where they were.
+    """
+    begun, current = (
+        _joined({key: part for key, part in parts.items() if key.startswith(name)})
+        for name in ('begun', 'current')
+    )
+    context = _context(references, report_1, report_2, labels, relaxed)
+    batch = _as_last_predicted(candidates, newest)
+    return StructureSetData.from_batch(
+        with_lower_minima(batch, begun, current, number.value, context)
     )
 
 
-def _near_hull(batch: StructureBatch, usable: Bools, reach: float) -> Ints:
-    """Return the rows not further than this above the hull of predicted formation energies."""
-    rows = np.flatnonzero(usable)
-    energies = batch.columns['formation_energy'] * batch.n_atoms
-    hull = hull_of(batch.replaced(energies=energies).take(rows), dict.fromkeys(batch.species, 0.0))
-    near: Ints = rows[hull.e_above_hull <= reach]
-    return near
+def _joined(parts: dict[str, StructureSetData]) -> StructureBatch:
+    return StructureBatch.concatenate([part.get_batch() for _, part in sorted(parts.items())])
 
 
 @calcfunction
 def predict_anew(candidates: StructureSetData, **parts: StructureSetData) -> StructureSetData:
     """Return the candidates with what a better potential made of some; the others as they are."""
-    return StructureSetData.from_batch(_updated(candidates.get_batch(), _predictions(parts)))
+    return StructureSetData.from_batch(updated(candidates.get_batch(), predictions(_joined(parts))))
 
 
 @calcfunction
@@ -142,7 +142,7 @@ def newest_predictions(
 
     They are few, where `predict_anew` would keep all candidates once more in every round.
     """
-    new = _predictions(parts)
+    new = predictions(_joined(parts))
     if previous is not None:
         old = previous.get_batch()
         new = StructureBatch.concatenate([new, old.take(~are_among(old.ids, new.ids))])
@@ -152,29 +152,7 @@ def newest_predictions(
 @calcfunction
 def update_candidates(candidates: StructureSetData, newest: StructureSetData) -> StructureSetData:
     """Return the candidates as last predicted."""
-    return StructureSetData.from_batch(_updated(candidates.get_batch(), newest.get_batch()))
-
-
-def _predictions(parts: dict[str, StructureSetData]) -> StructureBatch:
-    """Return what can be believed of what jobs have relaxed; nothing without all the elements."""
-    new = StructureBatch.concatenate([part.get_batch() for _, part in sorted(parts.items())])
-    new = new.take(np.isin(new.status, TRUSTED) & np.isfinite(new.energies))
-    pure = np.count_nonzero(new.compositions, axis=1) == 1
-    if new.compositions[pure].any(axis=0).all():
-        new = _with_formation_energies(new, 2)
-    else:  # nothing to count formation energies from
-        nothing = np.zeros(0)
-        new = new.take([]).with_columns(formation_energy=nothing, stage=nothing.astype(np.int64))
-    return new.replaced(status=strings([PREDICTED] * len(new))).with_columns(
-        duplicate_of=strings([''] * len(new))
-    )
-
-
-def _updated(batch: StructureBatch, new: StructureBatch) -> StructureBatch:
-    """Return structures with those that are newer in their places."""
-    rows = {str(key): len(batch) + row for row, key in enumerate(new.ids)}
-    both = StructureBatch.concatenate([batch, new])
-    return both.take([rows.get(str(key), row) for row, key in enumerate(batch.ids)])
+    return StructureSetData.from_batch(_as_last_predicted(candidates, newest))
 
 
 @calcfunction
@@ -184,31 +162,20 @@ def choose_candidates(
     settings: Dict,
     report_1: Dict,
     report_2: Dict,
-    is_last: Bool,
     newest: StructureSetData | None = None,
     labels: StructureSetData | None = None,
     relaxed: StructureSetData | None = None,
     audited: StructureSetData | None = None,
 ) -> dict[str, Any]:
-    """Return which candidates DFT should label and relax next, and what is known of all.
+    """Return which candidates DFT should label and relax next.
 
     `to_label`, `to_relax`: empty if enough is known. `contenders`: what is worth predicting anew,
-    and the elements that it will be counted from. Where nothing more is asked, `verdict` has an
-    entry for each candidate: `step`, `e_above_hull` (eV/atom) and `probability`. In the first round
-    some are drawn at random; they are the output `audited`.
+    and the elements that it will be counted from. In the first round some are drawn at random; they
+    are the output `audited`.
     """
-    batch, chosen = candidates.get_batch(), VerificationSettings.from_mapping(settings.get_dict())
-    if newest is not None:
-        batch = _updated(batch, newest.get_batch())
+    batch, chosen = _as_last_predicted(candidates, newest), _verification(settings)
     elements = references.get_batch()
-    found = prospects(
-        batch,
-        elements,
-        {1: energy_error(report_1['training']), 2: energy_error(report_2['training'])},
-        labels=None if labels is None else labels.get_batch(),
-        relaxed=None if relaxed is None else relaxed.get_batch(),
-        settings=chosen,
-    )
+    found = _judged(batch, references, chosen, _sigmas(report_1, report_2), labels, relaxed)
     outputs: dict[str, Any] = {}
     to_label = found.to_label
     if labels is None:
@@ -218,14 +185,6 @@ def choose_candidates(
     in_audit = np.zeros(len(batch), dtype=bool)
     if audited is not None:
         in_audit = are_among(batch.ids, audited.get_batch().ids)
-    if is_last.value or not len(to_label) + len(found.to_relax):
-        outputs['verdict'] = ArrayData(
-            {
-                'step': found.steps.astype(str),
-                'e_above_hull': found.distances,
-                'probability': found.probabilities,
-            }
-        )
     contenders = batch.take(found.contenders)
     if len(contenders):
         contenders = StructureBatch.concatenate([contenders, elements])
@@ -236,6 +195,52 @@ def choose_candidates(
         'contenders': StructureSetData.from_batch(_bare(contenders)),
         'report': Dict(_report(found, chosen, in_audit)),
     }
+
+
+@calcfunction
+def judge_candidates(
+    candidates: StructureSetData,
+    references: StructureSetData,
+    settings: Dict,
+    report_1: Dict,
+    report_2: Dict,
+    labels: StructureSetData | None = None,
+    relaxed: StructureSetData | None = None,
+) -> ArrayData:
+    """Return what is known of each candidate: `step`, `e_above_hull` (eV/atom), `probability`."""
+    sigmas = _sigmas(report_1, report_2)
+    found = _judged(
+        candidates.get_batch(), references, _verification(settings), sigmas, labels, relaxed
+    )
+    return ArrayData(
+        {
+            'step': found.steps.astype(str),
+            'e_above_hull': found.distances,
+            'probability': found.probabilities,
+        }
+    )
+
+
+def _verification(settings: Dict) -> VerificationSettings:
+    return VerificationSettings.from_mapping(settings.get_dict())
+
+
+def _judged(
+    batch: StructureBatch,
+    references: StructureSetData,
+    settings: VerificationSettings,
+    sigmas: Mapping[int, float],
+    labels: StructureSetData | None,
+    relaxed: StructureSetData | None,
+) -> Prospects:
+    return prospects(
+        batch,
+        references.get_batch(),
+        sigmas,
+        labels=None if labels is None else labels.get_batch(),
+        relaxed=None if relaxed is None else relaxed.get_batch(),
+        settings=settings,
+    )
 
 
 def _bare(batch: StructureBatch) -> StructureBatch:

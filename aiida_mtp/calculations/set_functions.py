@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from aiida.engine import calcfunction
@@ -12,11 +12,9 @@ from aiida_mtp.core._arrays import chunks
 from aiida_mtp.core.dft.results import DONE
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.relax.settings import StopReason
+from aiida_mtp.core.screening.duplicates import is_referenced
 from aiida_mtp.core.structures import StructureBatch
 from aiida_mtp.data.structures import StructureSetData
-
-if TYPE_CHECKING:
-    from aiida_mtp.core._typing import Bools
 
 
 @calcfunction
@@ -106,22 +104,6 @@ def _unique(ids: Any) -> Any:
 def extract_structure(structures: StructureSetData, structure_id: Str) -> StructureData:
     """Return one structure of a set."""
     return structures.get_structuredata(structure_id.value)
-
-
-def is_referenced(batch: StructureBatch, references: StructureBatch) -> Bools:
-    """Return which structures are, but for their exact geometry, among the references.
-
-    Labels and energies play no part: the references come from DFT, the others from a potential.
-    """
-    from aiida_mtp.core.screening.duplicates import DuplicateSettings, find_duplicates
-
-    elements = np.flatnonzero(np.count_nonzero(batch.compositions, axis=1) == 1)
-    both = StructureBatch.concatenate([references, batch.take(elements)])
-    both = both.replaced(energies=np.zeros(len(both)))
-    stands_for = find_duplicates(both, DuplicateSettings(volume=0.2, distance=0.03))
-    known = np.zeros(len(batch), dtype=bool)
-    known[elements] = stands_for[len(references) :] < len(references)
-    return known
 
 
 @calcfunction

@@ -10,6 +10,7 @@ import numpy as np
 
 from aiida_mtp.cli.hull_table import STABLE
 from aiida_mtp.core.errors import InputError
+from aiida_mtp.core.screening.candidates import prototype_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 STAGES = ('stage_1', 'stage_2')
 FINAL = 'final'
+# Links of the sets that a set of relaxed structures was joined of, newer ones first
+JOINED = (
+    *('begun_', 'current_', 'structures_', 'part_', 'newest', 'previous'),
+    *('candidates', 'stage_2', 'stage_1'),
+)
 
 
 @dataclass(frozen=True)
@@ -136,11 +142,12 @@ def trace(screen: WorkChainNode, name: str) -> Trace:
     )
     candidates = screen.outputs.candidates
     batch = candidates.get_batch()
-    if structure_id not in set(batch.ids):
+    began = row_of(batch, structure_id)
+    if began is None:
         return found
     return replace(
         found,
-        origin=str(batch.origins[batch.index_of(structure_id)]),
+        origin=str(batch.origins[began]),
         candidates=candidates,
         generation=candidates.creator,
         stages=list(_stages(screen, structure_id)),
@@ -158,6 +165,15 @@ def find_row(hull: StructureBatch, name: str) -> int:
         stable = sorted(set(formulas[distance < STABLE]))
         raise InputError(f'{name}: not on this hull; stable are {", ".join(stable)}')
     return int(rows[np.argmin(distance[rows])])
+
+
+def row_of(batch: StructureBatch, structure_id: str) -> int | None:
+    """Return the row of a structure, or of what it began as; None without either."""
+    for name in (structure_id, prototype_of(structure_id)):
+        rows = np.flatnonzero(batch.ids == name)
+        if len(rows):
+            return int(rows[0])
+    return None
 
 
 def reduced(name: str) -> str:
@@ -209,12 +225,10 @@ def _stages(screen: WorkChainNode, structure_id: str) -> Iterator[Learnt]:
         found = _relaxation(structures, structure_id)
         if found is not None and found[0].uuid not in seen:
             seen.add(found[0].uuid)
-            yield _learnt(stage, *found, structure_id)
+            yield _learnt(stage, *found)
 
 
-def _learnt(stage: str, relaxation: Any, structures: Any, structure_id: str) -> Learnt:
-    relaxed = structures.get_batch()
-    row = relaxed.index_of(structure_id)
+def _learnt(stage: str, relaxation: Any, relaxed: StructureBatch, row: int) -> Learnt:
     potential = relaxation.inputs.potential
     training_set = potential.creator.inputs.structures
     return Learnt(
@@ -230,27 +244,40 @@ def _learnt(stage: str, relaxation: Any, structures: Any, structure_id: str) -> 
     )
 
 
-def _relaxation(structures: Any, structure_id: str) -> tuple[Any, Any] | None:
-    """Return the job that relaxed a structure, and the set it gave; None if it is in none.
+def _relaxation(structures: Any, structure_id: str) -> tuple[Any, StructureBatch, int] | None:
+    """Return the job that relaxed a structure, what it gave, and the row; None if it is in none.
 
-    Sets are joined of others, on which one has to look further: those that hold the structure as
-    it was relaxed last, before those it was in before.
+    Sets are joined of others, on which one has to look further: for one that holds the structure
+    with this very energy, there under the name of its prototype if it is a later find.
     """
     from aiida.orm import CalcJobNode
 
     from aiida_mtp.core.relax.settings import StopReason
 
     batch = structures.get_batch()
-    rows = np.flatnonzero(batch.ids == structure_id)
-    if not len(rows) or batch.status[rows[0]] == StopReason.UNFINISHED:
+    row = row_of(batch, structure_id)
+    if row is None or batch.status[row] == StopReason.UNFINISHED:
         return None
     if isinstance(structures.creator, CalcJobNode):
-        return structures.creator, structures
+        return structures.creator, batch, row
+    for node in _joined_of(structures):
+        other = node.get_batch()
+        twin = row_of(other, structure_id)
+        if twin is not None and _is_same(other.energies[twin], batch.energies[row]):
+            found = _relaxation(node, structure_id)
+            if found is not None:
+                return found
+    return None
+
+
+def _joined_of(structures: Any) -> Iterator[Any]:
+    """Yield the sets that one was joined of, newer ones first."""
     incoming = structures.creator.base.links.get_incoming().all()
-    for prefix in ('structures_', 'part_', 'candidates'):
+    for prefix in JOINED:
         for link in incoming:
             if link.link_label.startswith(prefix) and not link.link_label.startswith('candidates_'):
-                found = _relaxation(link.node, structure_id)
-                if found is not None:
-                    return found
-    return None
+                yield link.node
+
+
+def _is_same(energy: float, other: float) -> bool:
+    return energy == other or bool(np.isnan(energy) and np.isnan(other))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aiida_mtp.cli.follow import PARTS
-from aiida_mtp.cli.trace import STAGES, reduced
+from aiida_mtp.cli.trace import STAGES, reduced, row_of
 from aiida_mtp.core.dft.results import DONE
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.screening.funnel import ABOVE_HULL, DUPLICATE, KEPT, UNRELIABLE
@@ -156,17 +156,17 @@ def why(screen: WorkChainNode, name: str) -> Fate:
         raise InputError(f'screen {screen.pk} has judged nothing yet; see aiida-mtp screen status')
     sets = {stage: screen.outputs[stage].structures.get_batch() for stage in judged}
     structure_id = _find(screen, sets[judged[0]], name)
-    first = sets[judged[0]]
-    row = first.index_of(structure_id)
+    rows = {stage: row_of(batch, structure_id) for stage, batch in sets.items()}
+    first, row = sets[judged[0]], rows[judged[0]]
     return Fate(
         screen=screen.pk or 0,
         structure_id=structure_id,
         formula=first.formulas[row],
         origin=str(first.origins[row]),
         judgements=tuple(
-            _judgement(screen, stage, batch, batch.index_of(structure_id))
-            for stage, batch in sets.items()
-            if structure_id in set(batch.ids)
+            _judgement(screen, stage, sets[stage], row)
+            for stage, row in rows.items()
+            if row is not None
         ),
         final=_final(screen, structure_id),
         chance=_chance(screen, structure_id),
@@ -179,7 +179,8 @@ def _is_judged(screen: WorkChainNode, stage: str) -> bool:
 
 def _find(screen: WorkChainNode, batch: StructureBatch, name: str) -> str:
     """Return the id that a name means."""
-    if name in set(batch.ids):
+    finds = screen.outputs.final.candidates.get_batch().ids if 'final' in screen.outputs else ()
+    if name in set(batch.ids) or name in set(finds):
         return name
     rows = np.flatnonzero(np.array(batch.formulas) == reduced(name))
     if not len(rows):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from aiida.common.links import LinkType
 from aiida.engine import ExitCode, ToContext, if_, while_
-from aiida.orm import ArrayData, Bool, Dict, Str
+from aiida.orm import ArrayData, CalcJobNode, Dict, Int, Str
 
 from aiida_mtp.calculations.base import settings_input
 from aiida_mtp.calculations.final_functions import (
@@ -13,9 +14,11 @@ from aiida_mtp.calculations.final_functions import (
     begin_afresh,
     choose_candidates,
     gather_candidates,
+    judge_candidates,
     newest_predictions,
     predict_anew,
     summarise_rounds,
+    take_lower,
     update_candidates,
 )
 from aiida_mtp.calculations.set_functions import (
@@ -35,9 +38,11 @@ class MtpFinalWorkChain(PotentialWorkChain):
     In every round the candidates most likely to lie below the hull of DFT energies take a step:
     those known by the potential alone are labelled, those still likely after that are relaxed. The
     hull and the errors of potential and labels are judged anew, the potential learns what was found
-    and predicts what is left again. It ends when the number of structures to be expected below the
-    hull among the rest is smaller than a limit. Every energy on the hull is one of DFT; of the rest
-    the report says how many might lie below it.
+    and predicts what is left again, until the number of structures to be expected below the hull
+    among the rest is smaller than a limit. Then the potential, which knows all answers now, relaxes
+    prototypes from where they began: where it finds a lower minimum than those before it, it goes
+    on. Every energy on the hull is one of DFT; of the rest the report says how many might lie below
+    it.
     """
 
     @classmethod
@@ -69,26 +74,27 @@ class MtpFinalWorkChain(PotentialWorkChain):
         spec.expose_inputs(MtpLabelWorkChain, include=('dft',))
         spec.outline(
             cls.setup,
-            cls.run_afresh,
-            cls.jobs(),
-            cls.gather,
-            cls.choose,
-            cls.run_predictions,
-            cls.jobs(),
-            cls.inspect_predictions,
+            if_(cls.should_look_again)(cls.run_afresh, cls.jobs(), cls.inspect_afresh).else_(
+                cls.choose, cls.run_predictions, cls.jobs(), cls.inspect_predictions
+            ),
             cls.choose,
             while_(cls.should_ask)(
-                cls.run_dft,
-                cls.inspect_dft,
-                if_(cls.should_learn)(
-                    cls.run_training,
-                    cls.jobs(),
-                    cls.inspect_training,
-                    cls.run_predictions,
-                    cls.jobs(),
-                    cls.inspect_predictions,
+                while_(cls.should_ask)(
+                    cls.run_dft,
+                    cls.inspect_dft,
+                    if_(cls.should_learn)(
+                        cls.run_training,
+                        cls.jobs(),
+                        cls.inspect_training,
+                        cls.run_predictions,
+                        cls.jobs(),
+                        cls.inspect_predictions,
+                    ),
+                    cls.choose,
                 ),
-                cls.choose,
+                if_(cls.should_look_again)(
+                    cls.run_afresh, cls.jobs(), cls.inspect_afresh, cls.choose
+                ),
             ),
             cls.results,
         )
@@ -109,42 +115,66 @@ class MtpFinalWorkChain(PotentialWorkChain):
 
     def setup(self) -> None:
         """Begin with what the stages left."""
-        self.ctx.round = 0
+        self.ctx.round = self.ctx.look = 0
         self.ctx.reports = {}
         self.ctx.potential = self.inputs.potential
         self.ctx.training_set = self.inputs.training_set
         self.ctx.audited = None
+        self.ctx.looked_with = None  # the potential that relaxed prototypes last
         self.ctx.known = {}  # `labels`, `relaxed` and `newest`, once there are any
-
-    def run_afresh(self) -> None:
-        """Relax candidates with the last potential from where they began."""
-        if self._settings().afresh and 'prototypes' in self.inputs:
-            begun = begin_afresh(
-                self.inputs.prototypes,
-                self.inputs.earlier,
-                self.inputs.references,
-                self.inputs.earlier_report,
-            )
-            self._queue_relaxations(begun, 'afresh')
-
-    def gather(self) -> ExitCode | None:
-        """Gather all candidates."""
-        afresh, reason = self._relaxed_parts()
-        if reason:
-            return self.exit_codes.ERROR_RELAXATION_FAILED.format(reason=reason)
         self.ctx.candidates = gather_candidates(
             self.inputs.references,
             self.inputs.earlier,
             self.inputs.structures,
-            self.inputs.report,
-            **afresh,
+            **self._stage_reports(),
         )
+
+    def _stage_reports(self) -> dict[str, Dict]:
+        return {'report_1': self.inputs.earlier_report, 'report_2': self.inputs.report}
+
+    # From where they began
+
+    def should_look_again(self) -> bool:
+        """Whether a better potential may find lower minima than those before it."""
+        is_better = self.ctx.looked_with != self.ctx.potential.uuid
+        is_wanted = self._settings().afresh and 'prototypes' in self.inputs
+        return is_wanted and is_better and self.ctx.round < self._settings().max_rounds
+
+    def run_afresh(self) -> None:
+        """Relax prototypes with the last potential from where they began."""
+        self.ctx.look += 1
+        self.ctx.looked_with = self.ctx.potential.uuid
+        found = begin_afresh(
+            self.ctx.candidates,
+            self.inputs.prototypes,
+            self.inputs.references,
+            **self._stage_reports(),
+            **self._newest(),
+        )
+        for name, structures in sorted(found.items()):
+            self._queue_relaxations(structures, f'{name}_{self.ctx.look}')
+
+    def inspect_afresh(self) -> ExitCode | None:
+        """Take lower minima, and all else as the last potential has it."""
+        jobs, reason = self._take_jobs()
+        if reason:
+            return self.exit_codes.ERROR_RELAXATION_FAILED.format(reason=reason)
+        known = len(self.ctx.candidates)
+        self.ctx.candidates = take_lower(
+            self.ctx.candidates,
+            self.inputs.references,
+            number=Int(self.ctx.look),
+            **self._stage_reports(),
+            **self.ctx.known,
+            **{f'{_purpose(job)}_{i}': job.outputs.structures for i, job in enumerate(jobs)},
+        )
+        self.ctx.known = {key: one for key, one in self.ctx.known.items() if key != 'newest'}
+        found = len(self.ctx.candidates) - known
+        self.report(f'look {self.ctx.look}: {found} candidates more, from prototypes')
         return None
 
-    def _relaxed_parts(self) -> tuple[dict[str, StructureSetData], str]:
-        """Return what the jobs have relaxed, or why they failed."""
-        jobs, reason = self._take_jobs()
-        return {f'part_{i}': job.outputs.structures for i, job in enumerate(jobs)}, reason
+    def _newest(self) -> dict[str, StructureSetData]:
+        return {key: one for key, one in self.ctx.known.items() if key == 'newest'}
 
     # One round
 
@@ -154,15 +184,12 @@ class MtpFinalWorkChain(PotentialWorkChain):
             self.ctx.candidates,
             self.inputs.references,
             self.inputs.settings,
-            self.inputs.earlier_report,
-            self.inputs.report,
-            Bool(self.ctx.round >= self._settings().max_rounds),
+            **self._stage_reports(),
             **self.ctx.known,
             **({'audited': self.ctx.audited} if 'labels' in self.ctx.known else {}),
         )
         self.ctx.audited = found.get('audited', self.ctx.audited)
         self.ctx.chosen = {name: found[name] for name in ('to_label', 'to_relax', 'contenders')}
-        self.ctx.verdict = found.get('verdict')
         self.ctx.reports[f'round_{self.ctx.round:03d}'] = found['report']
         missed = found['report']['expected_missed']
         self.report(
@@ -242,14 +269,15 @@ class MtpFinalWorkChain(PotentialWorkChain):
 
     def inspect_predictions(self) -> ExitCode | None:
         """Take the new predictions."""
-        parts, reason = self._relaxed_parts()
+        jobs, reason = self._take_jobs()
         if reason:
             return self.exit_codes.ERROR_RELAXATION_FAILED.format(reason=reason)
+        parts = {f'part_{i}': job.outputs.structures for i, job in enumerate(jobs)}
         if parts and not self.ctx.round:  # most of what the stage before has predicted
             self.ctx.candidates = predict_anew(self.ctx.candidates, **parts)
         elif parts:
-            before = {'previous': self.ctx.known['newest']} if 'newest' in self.ctx.known else {}
-            self.ctx.known = {**self.ctx.known, 'newest': newest_predictions(**before, **parts)}
+            newest = newest_predictions(self.ctx.known.get('newest'), **parts)
+            self.ctx.known = {**self.ctx.known, 'newest': newest}
         return None
 
     def results(self) -> None:
@@ -258,14 +286,28 @@ class MtpFinalWorkChain(PotentialWorkChain):
             self.out('structures', self.ctx.known['relaxed'])
         if 'labels' in self.ctx.known:
             self.out('labels', self.ctx.known['labels'])
-        self.out('candidates', self._last_candidates())
-        self.out('verdict', self.ctx.verdict)
+        answers = {key: one for key, one in self.ctx.known.items() if key != 'newest'}
+        candidates = self._last_candidates()
+        verdict = judge_candidates(
+            candidates,
+            self.inputs.references,
+            self.inputs.settings,
+            **self._stage_reports(),
+            **answers,
+        )
+        self.out('candidates', candidates)
+        self.out('verdict', verdict)
         self.out('potential', self.ctx.potential)
         self.out('training_set', self.ctx.training_set)
         self.out('report', summarise_rounds(**self.ctx.reports))
 
     def _last_candidates(self) -> StructureSetData:
         """Return all candidates as last predicted."""
-        if 'newest' not in self.ctx.known:
-            return self.ctx.candidates
-        return update_candidates(self.ctx.candidates, self.ctx.known['newest'])
+        newest = self._newest()
+        return update_candidates(self.ctx.candidates, **newest) if newest else self.ctx.candidates
+
+
+def _purpose(job: CalcJobNode) -> str:
+    """Return what a relaxation was for, the first word of its label."""
+    link = job.base.links.get_incoming(link_type=LinkType.CALL_CALC).one()
+    return str(link.link_label).partition('_')[0]

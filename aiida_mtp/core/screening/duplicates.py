@@ -11,12 +11,12 @@ from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.screening.compositions import distinct_compositions
 from aiida_mtp.core.screening.fingerprints import fingerprints
 from aiida_mtp.core.settings import Settings
+from aiida_mtp.core.structures import StructureBatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiida_mtp.core._typing import Bools, Floats, Ints
-    from aiida_mtp.core.structures import StructureBatch
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,20 @@ def find_duplicates(
     return stands_for
 
 
+def is_referenced(batch: StructureBatch, references: StructureBatch) -> Bools:
+    """Return which structures are, but for their exact geometry, among the references.
+
+    Labels and energies play no part: the references come from DFT, the others from a potential.
+    """
+    elements = np.flatnonzero(np.count_nonzero(batch.compositions, axis=1) == 1)
+    both = StructureBatch.concatenate([references, batch.take(elements)])
+    both = both.replaced(energies=np.zeros(len(both)))
+    stands_for = find_duplicates(both, DuplicateSettings(volume=0.2, distance=0.03))
+    known = np.zeros(len(batch), dtype=bool)
+    known[elements] = stands_for[len(references) :] < len(references)
+    return known
+
+
 @dataclass(frozen=True)
 class _Group:
     """Structures of one composition in order of energy."""
@@ -118,6 +132,8 @@ def _with_close_energy(batch: StructureBatch, energies: Floats, tolerance: float
     _, composition_of = distinct_compositions(batch.compositions[known])
     order = np.lexsort((energies[known], composition_of))
     ordered = known[order]
+    if not len(ordered):
+        return ordered
     close = (np.diff(energies[ordered]) <= tolerance) & (np.diff(composition_of[order]) == 0)
     rows: Ints = np.sort(ordered[np.append(close, False) | np.insert(close, 0, False)])
     return rows

@@ -11,6 +11,7 @@ from aiida_mtp.calculations.final_functions import (
     gather_candidates,
     newest_predictions,
     predict_anew,
+    take_lower,
     update_candidates,
 )
 from aiida_mtp.calculations.label_functions import collect_labels, take_unfinished
@@ -230,7 +231,7 @@ def test_predictions_of_rounds_add_up(predicted):
     stage_1, stage_2 = predicted(['b2', 'b2-twice'], -10.0, -20.5), predicted(['b2'], -10.2)
     report = Dict({'training': {'energy': {'rmse': 0.01}}})
     elements = stored(stage_1.get_batch().take([0, 3]))
-    candidates = gather_candidates(elements, stage_1, stage_2, report)
+    candidates = gather_candidates(elements, stage_1, stage_2, report, report)
     rounds = [
         {'part_0': predicted(['b2'], -10.3), 'part_1': predicted(['b2-twice'], -20.8)},
         {'part_0': predicted(['b2'], -10.4)},
@@ -250,33 +251,39 @@ def test_predictions_of_rounds_add_up(predicted):
     assert one.columns['stage'].tolist() == [2, 2, 2, 2]
 
 
-def test_what_begins_afresh_counts_where_it_is_lower_or_new(predicted):
+def test_prototypes_begin_afresh_and_lower_minima_count(predicted):
     stage_1, stage_2 = predicted(['b2', 'b2-twice'], -10.0, -20.5), predicted(['b2'], -10.2)
     report = Dict({'training': {'energy': {'rmse': 0.01}}})
-    elements = stored(stage_1.get_batch().take([0, 3]))
-    for b2, expected in ((-10.1, -10.2), (-10.3, -10.3)):
-        afresh = predicted(['b2', 'b2-twice'], b2, -20.7)
-        batch = gather_candidates(elements, stage_1, stage_2, report, part_0=afresh).get_batch()
-        assert sorted(batch.ids) == ['al', 'b2', 'b2-twice', 'ni']  # each once
-        energies = dict(zip(batch.ids, batch.energies, strict=True))
-        assert energies == {'ni': -5.5, 'al': -3.7, 'b2': expected, 'b2-twice': -20.7}
-        assert set(batch.columns['stage']) == {2}
-
-
-def test_only_what_is_out_of_reach_does_not_begin_afresh(predicted):
-    stage_1 = predicted(['b2', 'b2-twice'], -10.5, -20.0).get_batch()  # 0.25 eV/atom apart
-    elements = stored(stage_1.take([0, 3]).replaced(ids=words(['element-ni', 'element-al'])))
-    given = stored(stage_1.replaced(cells=stage_1.cells * 1.1, status=words(['new'] * 4)))
-    for error, named in ((0.02, {'b2'}), (0.03, {'b2', 'b2-twice'})):
-        report = Dict({'training': {'energy': {'rmse': error}}})
-        begun = begin_afresh(given, stored(stage_1), elements, report).get_batch()
-        assert set(begun.ids) == {'ni', 'al', 'element-ni', 'element-al', *named}
-        own = begun.index_of('b2')
-        assert np.array_equal(begun.cells[own], given.get_batch().cells[1])
-    lost = stage_1.replaced(status=words(['converged', 'converged', 'min_dist', 'converged']))
-    report = Dict({'training': {'energy': {'rmse': 0.001}}})
-    begun = begin_afresh(given, stored(lost), elements, report).get_batch()
-    assert 'b2-twice' in begun.ids  # the better potential may do what the worse could not
+    elements = stored(
+        stage_1.get_batch().take([0, 3]).replaced(ids=words(['element-ni', 'element-al']))
+    )
+    candidates = gather_candidates(elements, stage_1, stage_2, report, report)
+    batch = stage_1.get_batch()
+    given = stored(batch.replaced(cells=batch.cells * 1.1, status=words(['new'] * 4)))
+    begun = begin_afresh(candidates, given, elements, report, report)
+    assert set(ids(begun['begun'])) == {'b2', 'b2-twice', 'element-ni', 'element-al'}
+    one = begun['begun'].get_batch()
+    assert np.array_equal(one.cells[one.index_of('b2')], given.get_batch().cells[1])
+    assert set(begun['begun'].get_batch().status) == {'new'}
+    answers = predicted(['b2'], -10.2)
+    for lower, known, expected in (
+        (-10.1, {}, {'b2': -10.25, 'b2-twice': -20.5}),
+        (-10.3, {}, {'b2': -10.3, 'b2-twice': -20.5}),
+        (-10.1, {'newest': predicted(['b2-twice'], -20.6)}, {'b2': -10.25, 'b2-twice': -20.6}),
+        (-10.3, {'labels': answers}, {'b2': -10.2, 'b2-twice': -20.5, 'b2~1': -10.3}),
+    ):
+        found = take_lower(
+            candidates,
+            elements,
+            report,
+            report,
+            Int(1),
+            begun_0=predicted(['b2'], lower),
+            current_1=predicted(['b2'], -10.25),
+            **known,
+        ).get_batch()
+        energies = dict(zip(found.ids, found.energies, strict=True))
+        assert energies == {'ni': -5.5, 'al': -3.7, **expected}
 
 
 def test_what_is_within_reach_goes_on(batch):

@@ -1,0 +1,243 @@
+"""Candidates of the last stage: what potentials have made of prototypes, each crystal once.
+
+A potential that is not good yet may lead a prototype into another minimum than DFT would, one of
+its own. So prototypes are relaxed again from where they began, as the potential learns: *begun*
+are those, *current* is where potentials have led them so far.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from aiida_mtp.core._arrays import are_among, strings
+from aiida_mtp.core.screening.duplicates import DuplicateSettings, find_duplicates, is_referenced
+from aiida_mtp.core.screening.funnel import RetainSettings, hull_members
+from aiida_mtp.core.screening.hull import hull_of
+from aiida_mtp.core.screening.verification import (
+    DUPLICATE,
+    EXTRAPOLATING,
+    PREDICTED,
+    RELAXED,
+    UNRELIABLE,
+)
+from aiida_mtp.core.structures import StructureBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from aiida_mtp.core._typing import Bools, Floats, Ints
+
+FIRST, LAST = 1, 2  # stages, by whose potential an energy is predicted
+TRUSTED = RetainSettings().trusted
+REACH = 10.0  # errors above the hull: what lies higher is not looked at for equals, nor again
+SAME = DuplicateSettings().energy
+TIMES = '~'  # between the name of a prototype and the number of the look that led it elsewhere
+
+
+@dataclass(frozen=True)
+class Context:
+    """What candidates are judged by.
+
+    Parameters
+    ----------
+    references
+        The elements, by DFT.
+    sigmas
+        Of each stage, the error of its energies, eV/atom.
+    asked
+        Ids of those DFT was asked about.
+    """
+
+    references: StructureBatch
+    sigmas: Mapping[int, float]
+    asked: Collection[str] = ()
+
+
+def prototype_of(structure_id: str) -> str:
+    """Return the name of the prototype that a candidate was relaxed from."""
+    name, _, number = structure_id.rpartition(TIMES)
+    return name if name and number.isdecimal() else structure_id
+
+
+def join_stages(last: StructureBatch, first: StructureBatch, context: Context) -> StructureBatch:
+    """Return what the last stage relaxed and what the one before it had dropped.
+
+    The status of a candidate is ``predicted`` or ``extrapolating``, or ``unreliable`` if its energy
+    cannot be believed, ``relaxed`` if it is one of the references, ``duplicate`` if it is the same
+    crystal as a lower one, named in column `duplicate_of`. Column `stage` tells whose potential has
+    relaxed it, `formation_energy` is counted from the elements as that potential has them.
+    """
+    last = _with_formation_energies(last, LAST)
+    first = _with_formation_energies(first, FIRST)
+    batch = StructureBatch.concatenate([last, first.take(~are_among(first.ids, last.ids))])
+    status = batch.status.copy()
+    status[np.isin(status, TRUSTED)] = PREDICTED
+    status[~np.isin(status, (PREDICTED, EXTRAPOLATING)) | ~np.isfinite(batch.energies)] = UNRELIABLE
+    batch = batch.replaced(status=status).with_columns(duplicate_of=strings([''] * len(batch)))
+    return _with_copies(batch, batch, context)
+
+
+def predictions(relaxed: StructureBatch) -> StructureBatch:
+    """Return what can be believed of what the last potential has relaxed, elements among it.
+
+    Nothing is returned if there is not one of each element to count formation energies from.
+    """
+    new = relaxed.take(_are_believed(relaxed))
+    pure = np.count_nonzero(new.compositions, axis=1) == 1
+    if new.compositions[pure].any(axis=0).all():
+        new = _with_formation_energies(new, LAST)
+    else:
+        nothing = np.zeros(0)
+        new = new.take([]).with_columns(formation_energy=nothing, stage=nothing.astype(np.int64))
+    blank = strings([''] * len(new))
+    return new.replaced(status=strings([PREDICTED] * len(new))).with_columns(duplicate_of=blank)
+
+
+def updated(batch: StructureBatch, new: StructureBatch) -> StructureBatch:
+    """Return structures with those that are newer in their places."""
+    rows = {str(key): len(batch) + row for row, key in enumerate(new.ids)}
+    both = StructureBatch.concatenate([batch, new])
+    return both.take([rows.get(str(key), row) for row, key in enumerate(batch.ids)])
+
+
+def look_again(
+    candidates: StructureBatch, prototypes: StructureBatch, context: Context
+) -> tuple[StructureBatch, StructureBatch]:
+    """Return the prototypes worth relaxing from where they began, and what they are compared with.
+
+    Those are left out whose candidates lie out of reach of the hull.
+    """
+    known = np.isin(candidates.status, (PREDICTED, DUPLICATE))
+    near = np.zeros(len(candidates), dtype=bool)
+    errors = np.array([context.sigmas[stage] for stage in candidates.columns['stage']])
+    near[_near_hull(candidates, known, REACH * errors)] = True
+    in_doubt = np.isin(candidates.status, (EXTRAPOLATING, UNRELIABLE))
+    names = {prototype_of(str(key)) for key in candidates.ids[near | in_doubt]}
+    begun = prototypes.take(are_among(prototypes.ids, strings(sorted(names))))
+    return begun, candidates.take(near & (candidates.status != DUPLICATE))
+
+
+def with_lower_minima(
+    candidates: StructureBatch,
+    begun: StructureBatch,
+    current: StructureBatch,
+    number: int,
+    context: Context,
+) -> StructureBatch:
+    """Return the candidates as the last potential has them, lower minima in place of higher ones.
+
+    What DFT was asked about stays as it is, and so does what others are copies of: a lower minimum
+    that a prototype leads to then becomes a candidate of its own, unless it is known already.
+
+    Parameters
+    ----------
+    begun
+        Relaxed by the last potential from prototypes, and the elements.
+    current
+        The candidates near the hull, relaxed by the same potential from where they were, and the
+        elements.
+    number
+        Of this look, counted from 1: part of the names of new candidates.
+    """
+    both = predictions(StructureBatch.concatenate([begun, current]))
+    is_begun = np.arange(len(both)) < np.sum(_are_believed(begun))
+    begun, current = both.take(is_begun), both.take(~is_begun)
+    asked = set(context.asked)
+    batch = updated(candidates, current.take(~are_among(current.ids, strings(sorted(asked)))))
+    begun = begun.take(_are_lower(begun, batch, current))
+    fixed = strings(sorted(asked | set(candidates.columns['duplicate_of'])))
+    is_free = ~are_among(begun.ids, fixed)
+    batch = updated(batch, begun.take(is_free))
+    own = begun.take(~is_free)
+    own = own.replaced(ids=strings([f'{key}{TIMES}{number}' for key in own.ids]))
+    batch = StructureBatch.concatenate([batch, own])
+    # with one potential for all, or copies are not alike: also for what keeps an older prediction
+    alike = updated(batch, current.take(are_among(current.ids, strings(sorted(asked)))))
+    batch = _with_copies(batch, alike, context)
+    is_copy = (batch.status == DUPLICATE) & are_among(batch.ids, own.ids)
+    return batch.take(~is_copy)
+
+
+def _are_lower(begun: StructureBatch, batch: StructureBatch, current: StructureBatch) -> Bools:
+    """Return which prototypes lead to something lower than the candidates they have become."""
+    lowest: dict[str, float] = {}
+    anew = dict(zip(current.ids, current.columns['formation_energy'], strict=True))
+    for key, energy, status, other in zip(
+        batch.ids,
+        batch.columns['formation_energy'],
+        batch.status,
+        batch.columns['duplicate_of'],
+        strict=True,
+    ):
+        name = prototype_of(str(key))
+        known = np.inf
+        if status in (PREDICTED, DUPLICATE):
+            known = anew.get(other or key, energy)
+        elif status == RELAXED:  # an element: nothing to be found
+            known = -np.inf
+        lowest[name] = min(lowest.get(name, np.inf), float(known))
+    lower = [
+        str(key) in lowest and energy < lowest[str(key)] - SAME
+        for key, energy in zip(begun.ids, begun.columns['formation_energy'], strict=True)
+    ]
+    return np.array(lower, dtype=bool)
+
+
+def _with_copies(batch: StructureBatch, alike: StructureBatch, context: Context) -> StructureBatch:
+    """Return candidates with the references and the copies among them marked.
+
+    Parameters
+    ----------
+    alike
+        The same candidates, their energies and geometries by one potential as far as there are any.
+    """
+    status, names = batch.status.copy(), batch.columns['duplicate_of'].copy()
+    usable = np.flatnonzero(status == PREDICTED)
+    status[usable[is_referenced(batch.take(usable), context.references)]] = RELAXED
+    near = _near_hull(alike, status == PREDICTED, REACH * context.sigmas[LAST])
+    copied = alike.take(near)
+    stands_for = _asked_first(find_duplicates(copied), copied, context.asked)
+    same = stands_for != np.arange(len(near))
+    status[near[same]] = DUPLICATE
+    names[near[same]] = batch.ids[near[stands_for[same]]]
+    stand_in = dict(zip(batch.ids[near[same]], names[near[same]], strict=True))
+    names = strings([stand_in.get(name, name) for name in names])
+    return batch.replaced(status=status).with_columns(duplicate_of=names)
+
+
+def _asked_first(stands_for: Ints, batch: StructureBatch, asked: Collection[str]) -> Ints:
+    """Return what stands for what, where of equals those stay that DFT was asked about."""
+    is_asked = are_among(batch.ids, strings(sorted(asked)))
+    rows = np.flatnonzero(is_asked)
+    first = np.arange(len(batch))
+    for row in rows[np.argsort(-batch.energies_per_atom[rows], kind='stable')]:
+        first[stands_for[row]] = row  # the lowest of them comes last
+    result: Ints = first[stands_for]
+    result[is_asked] = rows
+    return result
+
+
+def _with_formation_energies(batch: StructureBatch, stage: int) -> StructureBatch:
+    """Return structures with their formation energies by the elements among them."""
+    hull = hull_of(batch.take(hull_members(batch))).hull
+    return batch.with_columns(
+        formation_energy=hull.formation_energies(batch), stage=np.full(len(batch), stage)
+    )
+
+
+def _near_hull(batch: StructureBatch, usable: Bools, reach: float | Floats) -> Ints:
+    """Return the rows that lie no further above the hull of predicted formation energies."""
+    rows = np.flatnonzero(usable)
+    energies = batch.columns['formation_energy'] * batch.n_atoms
+    hull = hull_of(batch.replaced(energies=energies).take(rows), dict.fromkeys(batch.species, 0.0))
+    near: Ints = rows[hull.e_above_hull <= np.broadcast_to(reach, (len(batch),))[rows]]
+    return near
+
+
+def _are_believed(relaxed: StructureBatch) -> Bools:
+    """Return whose energies can be believed."""
+    believed: Bools = np.isin(relaxed.status, TRUSTED) & np.isfinite(relaxed.energies)
+    return believed

@@ -1,0 +1,225 @@
+"""Candidates of the last stage, and what becomes of them when prototypes are relaxed anew."""
+
+import numpy as np
+import pytest
+
+from aiida_mtp.core._arrays import strings
+from aiida_mtp.core.screening.candidates import (
+    Context,
+    join_stages,
+    look_again,
+    predictions,
+    prototype_of,
+    updated,
+    with_lower_minima,
+)
+from aiida_mtp.core.screening.verification import DUPLICATE, PREDICTED, RELAXED, UNRELIABLE
+from aiida_mtp.core.structures import StructureBatch
+
+SPECIES = ('Al', 'Ni')
+ELEMENTS = {'al': (('Al',), 4.05, 0.0), 'ni': (('Ni',), 3.52, 0.0)}
+
+
+def crystals(energies, lattice=2.9):
+    """Return compounds AlNi and the elements: name → energy per atom, or with a lattice constant.
+
+    Each is a CsCl structure; with other lattice constants they are other crystals.
+    """
+    known = {name: (('Al', 'Ni'), lattice, e) for name, e in energies.items()}
+    given = {
+        name: (symbols, *(e if isinstance(e, tuple) else (a, e)))
+        for name, (symbols, a, e) in (ELEMENTS | known).items()
+    }
+    cells, types, positions = [], [], []
+    for symbols, a, _ in given.values():
+        simple = len(symbols) == 2
+        cells.append(np.eye(3) * a if simple else (np.ones((3, 3)) - np.eye(3)) * a / 2)
+        types.append([SPECIES.index(symbol) for symbol in symbols])
+        positions.append(np.array([[0.0, 0.0, 0.0], [0.5, 0.5, 0.5]])[: len(symbols)] * a)
+    return StructureBatch.build(
+        SPECIES,
+        types,
+        positions,
+        np.array(cells),
+        ids=list(given),
+        energies=[e * len(symbols) for symbols, _, e in given.values()],
+        status=['converged'] * len(given),
+    )
+
+
+REFERENCES = crystals({}).replaced(ids=strings(['element-Al', 'element-Ni']))
+
+
+def context(*asked, sigma=0.01):
+    return Context(REFERENCES, {1: sigma, 2: sigma}, asked)
+
+
+def joined(last, first=None, **more):
+    return join_stages(crystals(last), crystals(first or last), context(**more))
+
+
+def energies(batch):
+    return {
+        str(key): round(float(e), 9)
+        for key, e in zip(batch.ids, batch.columns['formation_energy'], strict=True)
+        if key not in ELEMENTS
+    }
+
+
+def statuses(batch):
+    return dict(zip(batch.ids, batch.status, strict=True))
+
+
+def copies(batch):
+    pairs = zip(batch.ids, batch.columns['duplicate_of'], strict=True)
+    return {str(key): str(other) for key, other in pairs if other}
+
+
+def test_names_of_finds_tell_their_prototype():
+    assert prototype_of('fcc-4-2:AlNi~3') == 'fcc-4-2:AlNi'
+    assert prototype_of('fcc-4-2:AlNi') == 'fcc-4-2:AlNi'
+    assert prototype_of('my~own') == 'my~own'
+    assert prototype_of('~3') == '~3'
+
+
+def test_the_last_stage_counts_and_crystals_are_counted_once():
+    batch = joined({'a': -0.5, 'b': -0.4996}, {'a': -0.45, 'b': -0.45, 'c': (3.1, -0.3)})
+    assert energies(batch) == {'a': -0.5, 'b': -0.4996, 'c': -0.3}
+    assert copies(batch) == {'b': 'a'}
+    assert statuses(batch) == {
+        'a': PREDICTED, 'b': DUPLICATE, 'c': PREDICTED, 'al': RELAXED, 'ni': RELAXED
+    }  # fmt: skip
+    assert dict(zip(batch.ids, batch.columns['stage'], strict=True))['c'] == 1
+
+
+def test_without_an_element_nothing_is_predicted():
+    whole = crystals({'a': -0.5})
+    assert len(predictions(whole)) == 3
+    assert len(predictions(whole.take(whole.ids != 'al'))) == 0
+    assert ids_of(predictions(whole.replaced(status=strings(['volume', *['converged'] * 2])))) == []
+
+
+def ids_of(batch):
+    return [str(key) for key in batch.ids]
+
+
+def test_what_is_out_of_reach_is_not_looked_at_again():
+    batch = joined({'low': -0.5, 'copy': -0.4999, 'high': (3.1, -0.25)})
+    given = crystals({'low': np.nan, 'copy': np.nan, 'high': np.nan}, lattice=3.3)
+    begun, current = look_again(batch, given, context(sigma=0.02))
+    assert ids_of(begun) == ['low', 'copy']
+    assert ids_of(current) == ['low']
+    assert np.array_equal(begun.cells[0], given.cells[given.index_of('low')])
+    begun, current = look_again(batch, given, context(sigma=0.03))
+    assert ids_of(begun) == ['low', 'copy', 'high']
+    assert ids_of(current) == ['low', 'high']
+    lost = batch.replaced(
+        status=strings([UNRELIABLE if s == PREDICTED else s for s in batch.status])
+    )
+    assert (
+        'high' in look_again(lost, given, context(sigma=0.02))[0].ids
+    )  # it may end well this time
+
+
+def test_a_find_is_looked_at_by_its_prototype():
+    batch = joined({'low': -0.5})
+    find = batch.take(batch.ids == 'low').replaced(ids=strings(['low~1']))
+    begun, current = look_again(
+        StructureBatch.concatenate([batch, find]), crystals({'low': np.nan}), context()
+    )
+    assert ids_of(begun) == ['low']
+    assert ids_of(current) == ['low', 'low~1']
+
+
+def test_the_lower_minimum_takes_the_place_of_the_higher():
+    batch = joined({'a': -0.4, 'b': (3.1, -0.5)})
+    after = with_lower_minima(
+        batch,
+        begun=crystals({'a': (3.0, -0.45), 'b': (3.2, -0.3)}),
+        current=crystals({'a': -0.41, 'b': (3.1, -0.52)}),
+        number=1,
+        context=context(),
+    )
+    assert energies(after) == {'a': -0.45, 'b': -0.52}
+    assert after.cells[after.index_of('a')][0, 0] == pytest.approx(3.0)
+    assert after.cells[after.index_of('b')][0, 0] == pytest.approx(3.1)
+
+
+def test_where_dft_has_answered_a_lower_minimum_is_a_candidate_of_its_own():
+    batch = joined({'a': -0.4, 'b': (3.1, -0.5)})
+    after = with_lower_minima(
+        batch,
+        begun=crystals({'a': (3.0, -0.45), 'b': (3.1, -0.52)}),
+        current=crystals({'a': -0.42, 'b': (3.1, -0.52)}),
+        number=2,
+        context=context('a', 'b'),
+    )
+    # errors are those of predictions made before the answer: these stay
+    assert energies(after) == {'a': -0.4, 'b': -0.5, 'a~2': -0.45}
+    assert prototype_of('a~2') == 'a'
+    assert statuses(after)['a~2'] == PREDICTED
+    again = with_lower_minima(
+        after,
+        begun=crystals({'a': (3.0, -0.45)}),
+        current=crystals({'a': -0.42, 'b': (3.1, -0.52), 'a~2': (3.0, -0.45)}),
+        number=3,
+        context=context('a', 'b'),
+    )
+    assert energies(again) == energies(after)
+
+
+def test_a_find_that_is_known_already_is_none():
+    batch = joined({'a': -0.4, 'b': (3.0, -0.5)})
+    after = with_lower_minima(
+        batch,
+        begun=crystals({'a': (3.0, -0.52), 'b': (3.0, -0.52)}),
+        current=crystals({'a': -0.42, 'b': (3.0, -0.52)}),
+        number=1,
+        context=context('a', 'b'),
+    )
+    assert energies(after) == energies(batch)
+    assert copies(after) == {}
+
+
+def test_of_equals_those_stay_that_dft_was_asked_about():
+    batch = joined({'a': (3.0, -0.40), 'asked': -0.5})
+    after = with_lower_minima(
+        batch,
+        begun=crystals({'a': -0.5205, 'asked': -0.52}),
+        current=crystals({'a': (3.0, -0.40), 'asked': -0.52}),
+        number=1,
+        context=context('asked'),
+    )
+    assert copies(after) == {'a': 'asked'}
+    assert energies(after)['asked'] == -0.5
+
+
+def test_what_stands_for_copies_keeps_its_place():
+    batch = joined({'a': -0.5, 'copy': -0.4999})
+    assert copies(batch) == {'copy': 'a'}
+    after = with_lower_minima(
+        batch,
+        begun=crystals({'a': (3.1, -0.6), 'copy': -0.51}),
+        current=crystals({'a': -0.51}),
+        number=1,
+        context=context(),
+    )
+    assert energies(after) == {'a': -0.51, 'copy': -0.4999, 'a~1': -0.6}
+    assert copies(after) == {'copy': 'a'}
+
+
+def test_what_could_not_be_believed_is_predicted_now():
+    first = crystals({'a': -0.5})
+    first = first.replaced(status=strings(['converged', 'converged', 'min_dist']))
+    batch = join_stages(crystals({}), first, context())
+    assert statuses(batch)['a'] == UNRELIABLE
+    after = with_lower_minima(batch, crystals({'a': -0.3}), crystals({}), 1, context())
+    assert statuses(after)['a'] == PREDICTED
+    assert energies(after) == {'a': -0.3}
+
+
+def test_newer_ones_take_the_places_of_others():
+    batch, new = crystals({'a': -0.5, 'b': -0.4}), crystals({'b': -0.6, 'unknown': -1.0})
+    after = updated(batch, new)
+    assert ids_of(after) == ids_of(batch)
+    assert after.energies_per_atom[after.index_of('b')] == pytest.approx(-0.6)
