@@ -17,6 +17,7 @@ from aiida_mtp.core.screening.candidates import (
     join_stages,
     look_again,
     predictions,
+    shaken,
     updated,
     with_lower_minima,
 )
@@ -74,19 +75,27 @@ def begin_afresh(
     candidates: StructureSetData,
     prototypes: StructureSetData,
     references: StructureSetData,
+    settings: Dict,
     report_1: Dict,
     report_2: Dict,
+    number: Int,
     newest: StructureSetData | None = None,
 ) -> dict[str, StructureSetData]:
     """Return what the last potential should relax from where it began. See `look_again`.
 
-    `begun`: prototypes; `current`: what candidates have become, to compare with; elements in both.
+    `begun_0`: prototypes; `begun_1` …: copies of these, other ones each time this is done;
+    `current`: what candidates have become, to compare with. The elements are in all of them.
     """
-    batch, elements = _as_last_predicted(candidates, newest), references.get_batch()
-    found = look_again(batch, prototypes.get_batch(), _context(references, report_1, report_2))
+    batch, chosen = _as_last_predicted(candidates, newest), _verification(settings)
+    context = _context(references, report_1, report_2)
+    begun, current = look_again(batch, prototypes.get_batch(), context)
+    copies = shaken(begun, chosen.shaken, chosen.seed + number.value * chosen.shaken)
+    sets = {f'begun_{i}': one for i, one in enumerate([begun, *copies])} | {'current': current}
     return {
-        name: StructureSetData.from_batch(_bare(StructureBatch.concatenate([one, elements])))
-        for name, one in zip(('begun', 'current'), found, strict=True)
+        name: StructureSetData.from_batch(
+            _bare(StructureBatch.concatenate([one, context.references]))
+        )
+        for name, one in sets.items()
     }
 
 

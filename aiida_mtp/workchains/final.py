@@ -74,9 +74,11 @@ class MtpFinalWorkChain(PotentialWorkChain):
         spec.expose_inputs(MtpLabelWorkChain, include=('dft',))
         spec.outline(
             cls.setup,
-            if_(cls.should_look_again)(cls.run_afresh, cls.jobs(), cls.inspect_afresh).else_(
-                cls.choose, cls.run_predictions, cls.jobs(), cls.inspect_predictions
-            ),
+            cls.choose,
+            cls.run_predictions,
+            cls.jobs(),
+            cls.inspect_predictions,
+            if_(cls.should_look_again)(cls.run_afresh, cls.jobs(), cls.inspect_afresh),
             cls.choose,
             while_(cls.should_ask)(
                 while_(cls.should_ask)(
@@ -148,6 +150,8 @@ class MtpFinalWorkChain(PotentialWorkChain):
             self.ctx.candidates,
             self.inputs.prototypes,
             self.inputs.references,
+            self.inputs.settings,
+            number=Int(self.ctx.look),
             **self._stage_reports(),
             **self._newest(),
         )

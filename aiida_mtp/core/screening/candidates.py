@@ -1,12 +1,13 @@
 """Candidates of the last stage: what potentials have made of prototypes, each crystal once.
 
-A potential that is not good yet may lead a prototype into another minimum than DFT would, one of
-its own. So prototypes are relaxed again from where they began, as the potential learns: *begun*
-are those, *current* is where potentials have led them so far.
+A potential may lead a prototype into another minimum than DFT would. So prototypes are relaxed
+again from where they began as the potential learns, and shaken copies of them, which are led
+elsewhere: *begun* are those, *current* is where potentials have led them so far.
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from aiida_mtp.core._arrays import are_among, strings
 from aiida_mtp.core.screening.duplicates import DuplicateSettings, find_duplicates, is_referenced
 from aiida_mtp.core.screening.funnel import RetainSettings, hull_members
 from aiida_mtp.core.screening.hull import hull_of
+from aiida_mtp.core.screening.perturbation import PerturbationSettings, perturbed
 from aiida_mtp.core.screening.verification import (
     DUPLICATE,
     EXTRAPOLATING,
@@ -34,7 +36,9 @@ FIRST, LAST = 1, 2  # stages, by whose potential an energy is predicted
 TRUSTED = RetainSettings().trusted
 REACH = 10.0  # errors above the hull: what lies higher is not looked at for equals, nor again
 SAME = DuplicateSettings().energy
-TIMES = '~'  # between the name of a prototype and the number of the look that led it elsewhere
+MOST, SHARE = 20_000, 0.05  # structures, share of all: what is looked at again, the nearest
+SHAKES = ((0.05, 0.02), (0.15, 0.05))  # Å of each coordinate, strain: of the copies, in turn
+LOOK = '@'  # between the name of a prototype and the number of the look that led it elsewhere
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class Context:
 
 def prototype_of(structure_id: str) -> str:
     """Return the name of the prototype that a candidate was relaxed from."""
-    name, _, number = structure_id.rpartition(TIMES)
+    name, _, number = structure_id.rpartition(LOOK)
     return name if name and number.isdecimal() else structure_id
 
 
@@ -108,16 +112,33 @@ def look_again(
 ) -> tuple[StructureBatch, StructureBatch]:
     """Return the prototypes worth relaxing from where they began, and what they are compared with.
 
-    Those are left out whose candidates lie out of reach of the hull.
+    Those are left out whose candidates lie out of reach of the hull, and of hundreds of thousands
+    all but the nearest.
     """
     known = np.isin(candidates.status, (PREDICTED, DUPLICATE))
-    near = np.zeros(len(candidates), dtype=bool)
     errors = np.array([context.sigmas[stage] for stage in candidates.columns['stage']])
-    near[_near_hull(candidates, known, REACH * errors)] = True
+    distances = _above_hull(candidates, known)
+    nearest = np.argsort(distances, kind='stable')[: max(MOST, int(SHARE * len(candidates)))]
+    near = np.zeros(len(candidates), dtype=bool)
+    near[nearest] = (distances <= REACH * errors)[nearest]
     in_doubt = np.isin(candidates.status, (EXTRAPOLATING, UNRELIABLE))
     names = {prototype_of(str(key)) for key in candidates.ids[near | in_doubt]}
     begun = prototypes.take(are_among(prototypes.ids, strings(sorted(names))))
     return begun, candidates.take(near & (candidates.status != DUPLICATE))
+
+
+def shaken(prototypes: StructureBatch, copies: int, seed: int) -> list[StructureBatch]:
+    """Return copies of all prototypes, each strained and displaced at random, under their names."""
+    sets = []
+    for copy in range(copies):
+        rattle, strain = SHAKES[copy % len(SHAKES)]
+        settings = PerturbationSettings(
+            copies=2, strain=strain, volume_range=(1.0, 1.0), rattle=rattle, max_atoms=sys.maxsize
+        )
+        both = perturbed(prototypes, settings, seed=seed + copy)
+        changed = both.take(both.ids != both.origins)
+        sets.append(changed.replaced(ids=changed.origins))
+    return sets
 
 
 def with_lower_minima(
@@ -135,7 +156,7 @@ def with_lower_minima(
     Parameters
     ----------
     begun
-        Relaxed by the last potential from prototypes, and the elements.
+        Relaxed by the last potential from prototypes and from copies of them, and the elements.
     current
         The candidates near the hull, relaxed by the same potential from where they were, and the
         elements.
@@ -147,18 +168,25 @@ def with_lower_minima(
     begun, current = both.take(is_begun), both.take(~is_begun)
     asked = set(context.asked)
     batch = updated(candidates, current.take(~are_among(current.ids, strings(sorted(asked)))))
-    begun = begun.take(_are_lower(begun, batch, current))
+    begun = _lowest(begun.take(_are_lower(begun, batch, current)))
     fixed = strings(sorted(asked | set(candidates.columns['duplicate_of'])))
     is_free = ~are_among(begun.ids, fixed)
     batch = updated(batch, begun.take(is_free))
     own = begun.take(~is_free)
-    own = own.replaced(ids=strings([f'{key}{TIMES}{number}' for key in own.ids]))
+    own = own.replaced(ids=strings([f'{key}{LOOK}{number}' for key in own.ids]))
     batch = StructureBatch.concatenate([batch, own])
     # with one potential for all, or copies are not alike: also for what keeps an older prediction
     alike = updated(batch, current.take(are_among(current.ids, strings(sorted(asked)))))
     batch = _with_copies(batch, alike, context)
     is_copy = (batch.status == DUPLICATE) & are_among(batch.ids, own.ids)
     return batch.take(~is_copy)
+
+
+def _lowest(begun: StructureBatch) -> StructureBatch:
+    """Return of each prototype the lowest of what it has led to."""
+    order = np.argsort(begun.columns['formation_energy'], kind='stable')
+    _, first = np.unique(begun.ids[order].astype(str), return_index=True)
+    return begun.take(np.sort(order[first]))
 
 
 def _are_lower(begun: StructureBatch, batch: StructureBatch, current: StructureBatch) -> Bools:
@@ -197,7 +225,8 @@ def _with_copies(batch: StructureBatch, alike: StructureBatch, context: Context)
     status, names = batch.status.copy(), batch.columns['duplicate_of'].copy()
     usable = np.flatnonzero(status == PREDICTED)
     status[usable[is_referenced(batch.take(usable), context.references)]] = RELAXED
-    near = _near_hull(alike, status == PREDICTED, REACH * context.sigmas[LAST])
+    distances = _above_hull(alike, status == PREDICTED)
+    near = np.flatnonzero(distances <= REACH * context.sigmas[LAST])
     copied = alike.take(near)
     stands_for = _asked_first(find_duplicates(copied), copied, context.asked)
     same = stands_for != np.arange(len(near))
@@ -228,13 +257,13 @@ def _with_formation_energies(batch: StructureBatch, stage: int) -> StructureBatc
     )
 
 
-def _near_hull(batch: StructureBatch, usable: Bools, reach: float | Floats) -> Ints:
-    """Return the rows that lie no further above the hull of predicted formation energies."""
-    rows = np.flatnonzero(usable)
+def _above_hull(batch: StructureBatch, usable: Bools) -> Floats:
+    """Return distances from the hull of predicted formation energies, eV/atom; else infinity."""
+    distances = np.full(len(batch), np.inf)
     energies = batch.columns['formation_energy'] * batch.n_atoms
-    hull = hull_of(batch.replaced(energies=energies).take(rows), dict.fromkeys(batch.species, 0.0))
-    near: Ints = rows[hull.e_above_hull <= np.broadcast_to(reach, (len(batch),))[rows]]
-    return near
+    known = batch.replaced(energies=energies).take(usable)
+    distances[usable] = hull_of(known, dict.fromkeys(batch.species, 0.0)).e_above_hull
+    return distances
 
 
 def _are_believed(relaxed: StructureBatch) -> Bools:

@@ -58,8 +58,12 @@ class VerificationSettings(Settings):
         It ends when fewer structures than this are to be expected below the hull among those that
         DFT has not relaxed.
     afresh
-        Whether candidates are relaxed by the last potential from where they began, before anything
-        else: a worse potential may have led them elsewhere, to where DFT does not go.
+        Whether prototypes are relaxed by the last potential from where they began, before anything
+        else and whenever it has learnt all answers: a worse potential may have led them elsewhere,
+        to where DFT does not go.
+    shaken
+        Copies of each prototype, displaced at random, that are relaxed as well whenever it begins
+        afresh: they are led into minima nearby.
     tolerance
         What lies less than this below the hull does not count as missed, eV/atom.
     batch
@@ -72,7 +76,7 @@ class VerificationSettings(Settings):
     max_rounds
         Most rounds.
     seed
-        Of the audit.
+        Of the audit and of shaken copies.
     """
 
     kind: ClassVar[str] = 'final'
@@ -80,6 +84,7 @@ class VerificationSettings(Settings):
     rule: str = LIKELY_FIRST
     expected_missed: float = 0.05
     afresh: bool = True
+    shaken: int = 2
     tolerance: float = 0.0
     batch: int = 50
     audit: int = 50
@@ -99,6 +104,7 @@ _RANGES = {
     'batch': Range(1, np.inf, 'at least 1'),
     'audit': Range(0, np.inf, 'not negative'),
     'max_rounds': Range(1, np.inf, 'at least 1'),
+    'shaken': Range(0, np.inf, 'not negative'),
     'seed': Range(0, np.inf, 'not negative'),
 }
 

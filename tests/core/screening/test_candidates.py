@@ -10,6 +10,7 @@ from aiida_mtp.core.screening.candidates import (
     look_again,
     predictions,
     prototype_of,
+    shaken,
     updated,
     with_lower_minima,
 )
@@ -76,10 +77,10 @@ def copies(batch):
 
 
 def test_names_of_finds_tell_their_prototype():
-    assert prototype_of('fcc-4-2:AlNi~3') == 'fcc-4-2:AlNi'
+    assert prototype_of('fcc-4-2:AlNi@3') == 'fcc-4-2:AlNi'
     assert prototype_of('fcc-4-2:AlNi') == 'fcc-4-2:AlNi'
-    assert prototype_of('my~own') == 'my~own'
-    assert prototype_of('~3') == '~3'
+    assert prototype_of('my@own') == 'my@own'
+    assert prototype_of('@3') == '@3'
 
 
 def test_the_last_stage_counts_and_crystals_are_counted_once():
@@ -123,12 +124,43 @@ def test_what_is_out_of_reach_is_not_looked_at_again():
 
 def test_a_find_is_looked_at_by_its_prototype():
     batch = joined({'low': -0.5})
-    find = batch.take(batch.ids == 'low').replaced(ids=strings(['low~1']))
+    find = batch.take(batch.ids == 'low').replaced(ids=strings(['low@1']))
     begun, current = look_again(
         StructureBatch.concatenate([batch, find]), crystals({'low': np.nan}), context()
     )
     assert ids_of(begun) == ['low']
-    assert ids_of(current) == ['low', 'low~1']
+    assert ids_of(current) == ['low', 'low@1']
+
+
+def test_of_hundreds_of_thousands_the_nearest_are_looked_at_again(monkeypatch):
+    batch = joined({'high': (3.1, -0.45), 'low': -0.5, 'copy': -0.4999})
+    given = crystals({'low': np.nan, 'copy': np.nan, 'high': np.nan})
+    monkeypatch.setattr('aiida_mtp.core.screening.candidates.MOST', 2)
+    begun, current = look_again(batch, given, context())
+    assert (ids_of(begun), ids_of(current)) == (['low', 'copy'], ['low'])
+
+
+def test_shaken_copies_are_near_their_prototypes_and_others_each_time():
+    given = crystals({'a': np.nan, 'b': (3.1, np.nan)}).take([2, 3])
+    first, second = shaken(given, 2, seed=5)
+    for one, most in ((first, 0.5), (second, 1.5)):
+        assert ids_of(one) == ['a', 'b']
+        moved = np.abs(one.positions - given.positions)
+        assert 0 < moved.max() < most
+    assert np.abs(second.cells - given.cells).max() > np.abs(first.cells - given.cells).max() > 0
+    assert np.array_equal(shaken(given, 2, seed=5)[0].positions, first.positions)
+    assert not np.array_equal(shaken(given, 2, seed=7)[0].positions, first.positions)
+    assert shaken(given, 0, seed=5) == []
+
+
+def test_of_all_a_prototype_leads_to_the_lowest_counts():
+    batch = joined({'a': -0.4})
+    begun = [crystals({'a': (lattice, e)}) for lattice, e in ((3.0, -0.45), (3.1, -0.47), (3.2, 0))]
+    after = with_lower_minima(
+        batch, StructureBatch.concatenate(begun), crystals({'a': -0.4}), 1, context()
+    )
+    assert energies(after) == {'a': -0.47}
+    assert after.cells[after.index_of('a')][0, 0] == pytest.approx(3.1)
 
 
 def test_the_lower_minimum_takes_the_place_of_the_higher():
@@ -155,13 +187,13 @@ def test_where_dft_has_answered_a_lower_minimum_is_a_candidate_of_its_own():
         context=context('a', 'b'),
     )
     # errors are those of predictions made before the answer: these stay
-    assert energies(after) == {'a': -0.4, 'b': -0.5, 'a~2': -0.45}
-    assert prototype_of('a~2') == 'a'
-    assert statuses(after)['a~2'] == PREDICTED
+    assert energies(after) == {'a': -0.4, 'b': -0.5, 'a@2': -0.45}
+    assert prototype_of('a@2') == 'a'
+    assert statuses(after)['a@2'] == PREDICTED
     again = with_lower_minima(
         after,
         begun=crystals({'a': (3.0, -0.45)}),
-        current=crystals({'a': -0.42, 'b': (3.1, -0.52), 'a~2': (3.0, -0.45)}),
+        current=crystals({'a': -0.42, 'b': (3.1, -0.52), 'a@2': (3.0, -0.45)}),
         number=3,
         context=context('a', 'b'),
     )
@@ -204,7 +236,7 @@ def test_what_stands_for_copies_keeps_its_place():
         number=1,
         context=context(),
     )
-    assert energies(after) == {'a': -0.51, 'copy': -0.4999, 'a~1': -0.6}
+    assert energies(after) == {'a': -0.51, 'copy': -0.4999, 'a@1': -0.6}
     assert copies(after) == {'copy': 'a'}
 
 

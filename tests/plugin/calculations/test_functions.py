@@ -63,7 +63,7 @@ def test_cut(batch):
 
 def test_relaxed_by_several_jobs(batch):
     """The second of two shards came first, and the first was finished by a third job."""
-    names = words(['ni~1', 'b2~1', 'b2-twice~1'])
+    names = words(['ni~1', 'b2@1', 'b2-twice~1'])
     frames = batch.replaced(ids=names, origins=batch.ids)
     status = words(['converged', 'unfinished'])
     found = collect_relaxed(
@@ -77,7 +77,7 @@ def test_relaxed_by_several_jobs(batch):
     )
     assert ids(found['structures']) == ['ni', 'b2', 'b2-twice']
     assert list(found['structures'].get_batch().status) == ['converged', 'converged', 'max_steps']
-    assert ids(found['candidates']) == ['ni~1', 'b2~1', 'b2-twice~1']
+    assert ids(found['candidates']) == ['ni~1', 'b2@1', 'b2-twice~1']
     assert found['candidates'].creator.process_label == 'collect_relaxed'
 
 
@@ -260,17 +260,21 @@ def test_prototypes_begin_afresh_and_lower_minima_count(predicted):
     candidates = gather_candidates(elements, stage_1, stage_2, report, report)
     batch = stage_1.get_batch()
     given = stored(batch.replaced(cells=batch.cells * 1.1, status=words(['new'] * 4)))
-    begun = begin_afresh(candidates, given, elements, report, report)
-    assert set(ids(begun['begun'])) == {'b2', 'b2-twice', 'element-ni', 'element-al'}
-    one = begun['begun'].get_batch()
-    assert np.array_equal(one.cells[one.index_of('b2')], given.get_batch().cells[1])
-    assert set(begun['begun'].get_batch().status) == {'new'}
+    settings = Dict({'shaken': 1})
+    begun = begin_afresh(candidates, given, elements, settings, report, report, Int(1))
+    assert begun.keys() == {'begun_0', 'begun_1', 'current'}
+    for name, is_given in (('begun_0', True), ('begun_1', False)):
+        one = begun[name].get_batch()
+        assert set(one.ids) == {'b2', 'b2-twice', 'element-ni', 'element-al'}
+        cell = one.cells[one.index_of('b2')]
+        assert np.array_equal(cell, given.get_batch().cells[1]) == is_given
+        assert set(one.status) == {'new'}
     answers = predicted(['b2'], -10.2)
     for lower, known, expected in (
         (-10.1, {}, {'b2': -10.25, 'b2-twice': -20.5}),
         (-10.3, {}, {'b2': -10.3, 'b2-twice': -20.5}),
         (-10.1, {'newest': predicted(['b2-twice'], -20.6)}, {'b2': -10.25, 'b2-twice': -20.6}),
-        (-10.3, {'labels': answers}, {'b2': -10.2, 'b2-twice': -20.5, 'b2~1': -10.3}),
+        (-10.3, {'labels': answers}, {'b2': -10.2, 'b2-twice': -20.5, 'b2@1': -10.3}),
     ):
         found = take_lower(
             candidates,
