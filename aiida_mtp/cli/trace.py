@@ -222,7 +222,7 @@ def _stages(screen: WorkChainNode, structure_id: str) -> Iterator[Learnt]:
         sets.append((FINAL, screen.outputs[FINAL].candidates))
     seen = set()
     for stage, structures in sets:
-        found = _relaxation(structures, structure_id)
+        found = relaxation_of(structures, structure_id)
         if found is not None and found[0].uuid not in seen:
             seen.add(found[0].uuid)
             yield _learnt(stage, *found)
@@ -244,7 +244,7 @@ def _learnt(stage: str, relaxation: Any, relaxed: StructureBatch, row: int) -> L
     )
 
 
-def _relaxation(structures: Any, structure_id: str) -> tuple[Any, StructureBatch, int] | None:
+def relaxation_of(structures: Any, structure_id: str) -> tuple[Any, StructureBatch, int] | None:
     """Return the job that relaxed a structure, what it gave, and the row; None if it is in none.
 
     Sets are joined of others, on which one has to look further: for one that holds the structure
@@ -264,7 +264,7 @@ def _relaxation(structures: Any, structure_id: str) -> tuple[Any, StructureBatch
         other = node.get_batch()
         twin = row_of(other, structure_id)
         if twin is not None and _is_same(other.energies[twin], batch.energies[row]):
-            found = _relaxation(node, structure_id)
+            found = relaxation_of(node, structure_id)
             if found is not None:
                 return found
     return None

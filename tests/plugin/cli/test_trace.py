@@ -3,12 +3,15 @@
 import html
 import json
 
+import numpy as np
 import pytest
 
 from aiida_mtp.cli.graph import MOST, write_graph
 from aiida_mtp.cli.lineage import DATA, DFT, STRUCTURE, Step
-from aiida_mtp.cli.trace import find_row, reduced, trace
+from aiida_mtp.cli.trace import find_row, reduced, relaxation_of, trace
 from aiida_mtp.core.errors import InputError
+from aiida_mtp.core.structures import StructureBatch
+from aiida_mtp.data.structures import StructureSetData
 
 
 def test_a_compound_leads_to_prototype_potentials_training_and_dft(screen):
@@ -40,6 +43,42 @@ def test_each_stage_names_the_potential_that_relaxed_and_what_taught_it(screen):
     known = set(second.training_set.get_batch().columns['label_process'])
     assert {source.process.uuid for source in second.sources} == known
     assert all(s.process.process_type.endswith('mtp.dft') for s in second.sources)
+
+
+def test_a_later_find_leads_to_the_job_that_found_it(screen, graph):
+    """Of several sets with one structure, that counts which has its very energy."""
+    found = screen.outputs.stage_2.structures.get_batch()
+    caller = graph.chain('MtpFinalWorkChain', 'final')
+
+    def relaxed(job, energy):
+        energies = np.where(found.ids == 'toy-AlNi', energy, found.energies)
+        node = StructureSetData.from_batch(found.replaced(energies=energies))
+        return node, graph.job('relax', caller, job, {}, {'structures': node})
+
+    parts = {
+        'begun_0': relaxed('begun_0_1_0', -10.0),
+        'begun_1': relaxed('begun_1_1_0', -11.0),
+        'current_2': relaxed('current_1_0', -10.6),
+    }
+    lowest = parts['begun_1'][0].get_batch()
+    find = lowest.take([lowest.index_of('toy-AlNi')])
+    find = find.replaced(ids=np.array(['toy-AlNi@1'], dtype=object))
+    whole = StructureBatch.concatenate([parts['current_2'][0].get_batch(), find])
+    candidates = StructureSetData.from_batch(whole)
+    inputs = {key: node for key, (node, _) in parts.items()}
+    inputs['candidates'] = screen.outputs.stage_2.structures
+    graph.function('take_lower', caller, inputs, {'result': candidates})
+    newest = StructureSetData.from_batch(whole.take([0, 1]))
+    graph.function('newest_predictions', caller, {}, {'result': newest})
+    last = StructureSetData.from_batch(whole)
+    inputs = {'candidates': candidates, 'newest': newest}
+    graph.function('update_candidates', caller, inputs, {'result': last})
+    for name, part, energy in (('toy-AlNi', 'current_2', -10.6), ('toy-AlNi@1', 'begun_1', -11.0)):
+        job, batch, row = relaxation_of(last, name)
+        assert job.uuid == parts[part][1].uuid
+        assert batch.ids[row] == 'toy-AlNi'
+        assert batch.energies[row] == energy
+    assert relaxation_of(last, 'toy-unknown') is None
 
 
 def test_an_element_went_to_dft_at_once(screen):
