@@ -27,6 +27,7 @@ EMT: dict[str, Any] = {'calculator': 'emt', 'fmax': 0.005, 'smax': 0.0005}
 SEVENNET: dict[str, Any] = {'calculator': 'sevennet', 'parameters': {'model': '7net-0'}}
 KEPT = Path(__file__).parent / 'truth'  # what took hours
 SAME = 1e-3  # eV/atom: as low as the brute force found it
+ROUNDING = 1e-6  # eV/atom
 NEAR = 5e-3  # eV/atom above the hull
 
 
@@ -111,15 +112,28 @@ class Truth:
         return [set(near.ids[stands_for == row]) for row in np.unique(stands_for)]
 
     def found(self, relaxed: StructureBatch) -> list[str]:
-        """Return the stable compounds that a set holds, as low in energy or lower."""
+        """Return the stable compounds that a set holds, as low in energy or lower.
+
+        One also counts where the set has a hull below it: it is not stable then.
+        """
         lowest: dict[str, float] = {}
         for formula, energy in zip(relaxed.formulas, relaxed.energies_per_atom, strict=True):
             lowest[formula] = min(energy, lowest.get(formula, np.inf))
-        return [
-            formula
-            for formula, energy in self.phases.items()
-            if lowest.get(formula, np.inf) <= energy + SAME
-        ]
+        held = {f for f, e in self.phases.items() if lowest.get(f, np.inf) <= e + SAME}
+        above = hull_of(relaxed).hull.distances(self.relaxed.take(self.hull.stable))
+        formulas = [self.relaxed.formulas[row] for row in self.hull.stable]
+        beaten = {f for f, distance in zip(formulas, above, strict=True) if distance > ROUNDING}
+        return [formula for formula in self.phases if formula in held | beaten]
+
+    def beaten_by(self, relaxed: StructureBatch) -> dict[str, float]:
+        """Return the stable phases of a set below the hull of brute force: formula → depth, eV."""
+        rows = hull_of(relaxed).stable
+        below = -self.hull.hull.distances(relaxed.take(rows))
+        return {
+            relaxed.formulas[row]: float(depth)
+            for row, depth in zip(rows, below, strict=True)
+            if depth > SAME
+        }
 
 
 def evaluations(relaxed: StructureBatch) -> int:

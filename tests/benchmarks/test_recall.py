@@ -22,12 +22,30 @@ def test_a_small_screen_finds_what_brute_force_does(codes, tmp_path):
     assert row['missed'] == []
     assert row['found'] == row['n_stable'] == len(truth.phases)
     assert 0 < row['near'] <= 1
+    assert all(depth < 3e-3 for depth in row['below'].values())
     assert row['spent']['training'] > 0
     assert all(0 <= share < 1 for share in row['lower'].values())
     assert row['relaxations'] < row['n_candidates']
     assert sum(row['spent'].values()) < row['brute_force']
     text = recall.page({f'{name}, seed 0': {'system': name, 'reference': 'emt', **row}})
     assert f'| {name} | EMT | 0 | {row["n_candidates"]} | {row["n_stable"]} |' in text
+
+
+def test_a_phase_that_a_lower_hull_has_beaten_counts_as_found(tmp_path):
+    import numpy as np
+    from brute_force import truth_of
+
+    truth = truth_of('Ni-Pt tiny', tmp_path)
+    stable = truth.relaxed.take(truth.hull.stable)
+    one, *others = truth.phases
+    assert truth.found(stable) == [one, *others]
+    assert truth.beaten_by(stable) == {}
+    rest = stable.take(np.array(stable.formulas) != one)
+    assert truth.found(rest) == others
+    compound = rest.compositions.all(axis=1)
+    lower = rest.replaced(energies=rest.energies - 0.5 * rest.n_atoms * compound)
+    assert truth.found(lower) == [one, *others]
+    assert truth.beaten_by(lower).keys() == set(others)
 
 
 def test_crystals_near_the_hull_are_counted_once(tmp_path):

@@ -26,6 +26,7 @@ def run_screen(codes, elements):
             'prototypes': {'fcc': 4, 'bcc': 4, 'hcp': 2, 'aflow': 0},
             'dft': {'settings': SETTINGS},
             'final_settings': SETTINGS,
+            'final': {'afresh': False},  # beside brute force test_recall begins afresh
             'stage_1': {'max_initial': 75, 'max_labels': 60},
             'stage_2': {'level': 12, 'max_labels': 100},
         },

@@ -25,6 +25,7 @@ def test_five_elements(codes):
             'prototypes': {'fcc': 2, 'bcc': 2, 'hcp': 0, 'aflow': 0},
             'dft': {'settings': EMT},
             'final_settings': EMT,
+            'final': {'afresh': False},
             'stage_1': {'level': 6, 'max_initial': 100, 'relax': NO_LEARNING},
             'stage_2': {'level': 6, 'relax': NO_LEARNING},
         },

@@ -118,9 +118,10 @@ class Prospects:
     steps
         shape (n_candidates,): ``predicted``, ``labelled``, ``relaxed``, ``failed``, ``unreliable``
         or ``duplicate``.
+    formation_energies
+        shape (n_candidates,): best knowledge of those relaxed by DFT, eV/atom; NaN without any.
     distances
-        shape (n_candidates,): best knowledge of the energy relaxed by DFT, above the hull of these
-        energies, eV/atom; NaN without any.
+        shape (n_candidates,): of these from their hull, eV/atom.
     probabilities
         shape (n_candidates,): how likely it lies below that hull; 0 where that is known.
     places
@@ -142,6 +143,7 @@ class Prospects:
     """
 
     steps: Strings
+    formation_energies: Floats
     distances: Floats
     probabilities: Floats
     places: Floats
@@ -248,6 +250,7 @@ def prospects(
     chosen = _in_one_round(probabilities, needed, n_answers, settings.batch)
     return Prospects(
         steps=steps,
+        formation_energies=best,
         distances=distances,
         probabilities=probabilities,
         places=places,
