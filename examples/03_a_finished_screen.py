@@ -64,7 +64,7 @@ builder = MtpScreenWorkChain.get_builder_from_protocol(
         'final_settings': None,
         'stage_1': {'max_initial': 60, 'max_labels': 60, 'train': {'radial_basis_size': 5}},
         'stage_2': {'level': 8, 'max_labels': 60, 'train': {'radial_basis_size': 5}},
-        'final': {'tolerance': 0.001, 'audit': 10},
+        'final': {'tolerance': 0.001, 'audit': 10, 'shaken': 1},
     },
 )
 with override_log_level():
