@@ -19,6 +19,7 @@ import numpy as np
 from brute_force import SYSTEMS, System, Truth, evaluations, truth_of
 from results import Results, one_of
 
+from aiida_mtp.core.screening.candidates import prototype_of
 from aiida_mtp.core.screening.verification import PREDICTED, prospects
 
 if TYPE_CHECKING:
@@ -183,7 +184,9 @@ def _shares_lower(screen: WorkChainNode, truth: Truth) -> dict[str, float]:
     )
     true = dict(zip(truth.relaxed.ids, truth.hull.formation_energies, strict=True))
     lower = found.formation_energies - np.array([true.get(key, np.nan) for key in batch.ids])
+    beaten = {prototype_of(key) for key in batch.ids if prototype_of(key) != key}
     unasked = (found.steps == PREDICTED) & np.isfinite(lower)
+    unasked &= ~np.isin(batch.ids.astype(str), sorted(beaten))  # they lead to a lower candidate
     chances = np.ones(len(batch))
     for stage, model in found.errors.items():
         own = unasked & (batch.columns['stage'] == stage)

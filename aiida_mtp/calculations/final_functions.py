@@ -118,7 +118,7 @@ def take_lower(
     relaxed: StructureSetData | None = None,
     **parts: StructureSetData,
 ) -> StructureSetData:
-    """Return the candidates, lower minima in place of higher ones. See `with_lower_minima`.
+    """Return the candidates, and lower minima that were found. See `with_lower_minima`.
 
     Of the parts, `begun_…` have been relaxed from prototypes and `current_…` from where they were.
     """

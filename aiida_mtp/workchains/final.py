@@ -159,7 +159,7 @@ class MtpFinalWorkChain(PotentialWorkChain):
             self._queue_relaxations(structures, f'{name}_{self.ctx.look}')
 
     def inspect_afresh(self) -> ExitCode | None:
-        """Take lower minima, and all else as the last potential has it."""
+        """Add lower minima to the candidates, and take all else as the last potential has it."""
         jobs, reason = self._take_jobs()
         if reason:
             return self.exit_codes.ERROR_RELAXATION_FAILED.format(reason=reason)

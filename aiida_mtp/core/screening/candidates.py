@@ -148,10 +148,11 @@ def with_lower_minima(
     number: int,
     context: Context,
 ) -> StructureBatch:
-    """Return the candidates as the last potential has them, lower minima in place of higher ones.
+    """Return the candidates as the last potential has them, and the lower minima it has found.
 
-    What DFT was asked about stays as it is, and so does what others are copies of: a lower minimum
-    that a prototype leads to then becomes a candidate of its own, unless it is known already.
+    A lower minimum that a prototype leads to is a candidate of its own, unless it is known already:
+    DFT may think otherwise of the two. It takes the place of what could not be believed. What DFT
+    was asked about stays as it is, for errors are those of predictions made before the answer.
 
     Parameters
     ----------
@@ -169,10 +170,10 @@ def with_lower_minima(
     asked = set(context.asked)
     batch = updated(candidates, current.take(~are_among(current.ids, strings(sorted(asked)))))
     begun = _lowest(begun.take(_are_lower(begun, batch, current)))
-    fixed = strings(sorted(asked | set(candidates.columns['duplicate_of'])))
-    is_free = ~are_among(begun.ids, fixed)
-    batch = updated(batch, begun.take(is_free))
-    own = begun.take(~is_free)
+    in_doubt = batch.ids[np.isin(batch.status, (EXTRAPOLATING, UNRELIABLE))]
+    takes_place = are_among(begun.ids, in_doubt)
+    batch = updated(batch, begun.take(takes_place))
+    own = begun.take(~takes_place)
     own = own.replaced(ids=strings([f'{key}{LOOK}{number}' for key in own.ids]))
     batch = StructureBatch.concatenate([batch, own])
     # with one potential for all, or copies are not alike: also for what keeps an older prediction

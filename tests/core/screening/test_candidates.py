@@ -159,11 +159,11 @@ def test_of_all_a_prototype_leads_to_the_lowest_counts():
     after = with_lower_minima(
         batch, StructureBatch.concatenate(begun), crystals({'a': -0.4}), 1, context()
     )
-    assert energies(after) == {'a': -0.47}
-    assert after.cells[after.index_of('a')][0, 0] == pytest.approx(3.1)
+    assert energies(after) == {'a': -0.4, 'a@1': -0.47}
+    assert after.cells[after.index_of('a@1')][0, 0] == pytest.approx(3.1)
 
 
-def test_the_lower_minimum_takes_the_place_of_the_higher():
+def test_a_lower_minimum_is_a_candidate_of_its_own():
     batch = joined({'a': -0.4, 'b': (3.1, -0.5)})
     after = with_lower_minima(
         batch,
@@ -172,12 +172,12 @@ def test_the_lower_minimum_takes_the_place_of_the_higher():
         number=1,
         context=context(),
     )
-    assert energies(after) == {'a': -0.45, 'b': -0.52}
-    assert after.cells[after.index_of('a')][0, 0] == pytest.approx(3.0)
-    assert after.cells[after.index_of('b')][0, 0] == pytest.approx(3.1)
+    assert energies(after) == {'a': -0.41, 'b': -0.52, 'a@1': -0.45}
+    assert after.cells[after.index_of('a')][0, 0] == pytest.approx(2.9)
+    assert after.cells[after.index_of('a@1')][0, 0] == pytest.approx(3.0)
 
 
-def test_where_dft_has_answered_a_lower_minimum_is_a_candidate_of_its_own():
+def test_what_dft_has_answered_keeps_its_prediction():
     batch = joined({'a': -0.4, 'b': (3.1, -0.5)})
     after = with_lower_minima(
         batch,
@@ -222,11 +222,19 @@ def test_of_equals_those_stay_that_dft_was_asked_about():
         number=1,
         context=context('asked'),
     )
+    assert energies(after) == {'a': -0.4, 'asked': -0.5}  # what `a` leads to is known
+    after = with_lower_minima(
+        joined({'a': (3.0, -0.40), 'asked': -0.5}),
+        begun=crystals({}),
+        current=crystals({'a': -0.5205, 'asked': -0.52}),
+        number=1,
+        context=context('asked'),
+    )
     assert copies(after) == {'a': 'asked'}
     assert energies(after)['asked'] == -0.5
 
 
-def test_what_stands_for_copies_keeps_its_place():
+def test_copies_stay_copies():
     batch = joined({'a': -0.5, 'copy': -0.4999})
     assert copies(batch) == {'copy': 'a'}
     after = with_lower_minima(

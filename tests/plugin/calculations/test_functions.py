@@ -272,7 +272,7 @@ def test_prototypes_begin_afresh_and_lower_minima_count(predicted):
     answers = predicted(['b2'], -10.2)
     for lower, known, expected in (
         (-10.1, {}, {'b2': -10.25, 'b2-twice': -20.5}),
-        (-10.3, {}, {'b2': -10.3, 'b2-twice': -20.5}),
+        (-10.3, {}, {'b2': -10.25, 'b2-twice': -20.5, 'b2@1': -10.3}),
         (-10.1, {'newest': predicted(['b2-twice'], -20.6)}, {'b2': -10.25, 'b2-twice': -20.6}),
         (-10.3, {'labels': answers}, {'b2': -10.2, 'b2-twice': -20.5, 'b2@1': -10.3}),
     ):
