@@ -21,6 +21,7 @@ OVERRIDES = {
     'dft': {'settings': SETTINGS, 'options': {'withmpi': False}},
     'stage_1': {'level': 4, 'max_initial': 10, 'perturb': {'max_atoms': 2}, 'relax': NO_LEARNING},
     'stage_2': {'level': 4, 'relax': NO_LEARNING, 'retain': {'k': 1.0, 'sigma': 0.02}},
+    'final': {'afresh': False},
 }
 
 
