@@ -19,6 +19,7 @@ import numpy as np
 from brute_force import SYSTEMS, System, Truth, evaluations, truth_of
 from results import Results, one_of
 
+from aiida_mtp.core._arrays import are_among
 from aiida_mtp.core.screening.candidates import prototype_of
 from aiida_mtp.core.screening.verification import PREDICTED, prospects
 
@@ -186,7 +187,7 @@ def _shares_lower(screen: WorkChainNode, truth: Truth) -> dict[str, float]:
     lower = found.formation_energies - np.array([true.get(key, np.nan) for key in batch.ids])
     beaten = {prototype_of(key) for key in batch.ids if prototype_of(key) != key}
     unasked = (found.steps == PREDICTED) & np.isfinite(lower)
-    unasked &= ~np.isin(batch.ids.astype(str), sorted(beaten))  # they lead to a lower candidate
+    unasked &= ~are_among(batch.ids, beaten)  # they lead to a lower candidate
     chances = np.ones(len(batch))
     for stage, model in found.errors.items():
         own = unasked & (batch.columns['stage'] == stage)

@@ -123,7 +123,7 @@ def look_again(
     near[nearest] = (distances <= REACH * errors)[nearest]
     in_doubt = np.isin(candidates.status, (EXTRAPOLATING, UNRELIABLE))
     names = {prototype_of(str(key)) for key in candidates.ids[near | in_doubt]}
-    begun = prototypes.take(are_among(prototypes.ids, strings(sorted(names))))
+    begun = prototypes.take(are_among(prototypes.ids, names))
     return begun, candidates.take(near & (candidates.status != DUPLICATE))
 
 
@@ -167,8 +167,8 @@ def with_lower_minima(
     both = predictions(StructureBatch.concatenate([begun, current]))
     is_begun = np.arange(len(both)) < np.sum(_are_believed(begun))
     begun, current = both.take(is_begun), both.take(~is_begun)
-    asked = set(context.asked)
-    batch = updated(candidates, current.take(~are_among(current.ids, strings(sorted(asked)))))
+    is_asked = are_among(current.ids, context.asked)
+    batch = updated(candidates, current.take(~is_asked))
     begun = _lowest(begun.take(_are_lower(begun, batch, current)))
     in_doubt = batch.ids[np.isin(batch.status, (EXTRAPOLATING, UNRELIABLE))]
     takes_place = are_among(begun.ids, in_doubt)
@@ -177,7 +177,7 @@ def with_lower_minima(
     own = own.replaced(ids=strings([f'{key}{LOOK}{number}' for key in own.ids]))
     batch = StructureBatch.concatenate([batch, own])
     # with one potential for all, or copies are not alike: also for what keeps an older prediction
-    alike = updated(batch, current.take(are_among(current.ids, strings(sorted(asked)))))
+    alike = updated(batch, current.take(is_asked))
     batch = _with_copies(batch, alike, context)
     is_copy = (batch.status == DUPLICATE) & are_among(batch.ids, own.ids)
     return batch.take(~is_copy)
@@ -240,7 +240,7 @@ def _with_copies(batch: StructureBatch, alike: StructureBatch, context: Context)
 
 def _asked_first(stands_for: Ints, batch: StructureBatch, asked: Collection[str]) -> Ints:
     """Return what stands for what, where of equals those stay that DFT was asked about."""
-    is_asked = are_among(batch.ids, strings(sorted(asked)))
+    is_asked = are_among(batch.ids, asked)
     rows = np.flatnonzero(is_asked)
     first = np.arange(len(batch))
     for row in rows[np.argsort(-batch.energies_per_atom[rows], kind='stable')]:

@@ -63,7 +63,7 @@ def test_cut(batch):
 
 def test_relaxed_by_several_jobs(batch):
     """The second of two shards came first, and the first was finished by a third job."""
-    names = words(['ni~1', 'b2@1', 'b2-twice~1'])
+    names = words(['ni~1', 'b2~1', 'b2-twice~1'])
     frames = batch.replaced(ids=names, origins=batch.ids)
     status = words(['converged', 'unfinished'])
     found = collect_relaxed(
@@ -77,7 +77,7 @@ def test_relaxed_by_several_jobs(batch):
     )
     assert ids(found['structures']) == ['ni', 'b2', 'b2-twice']
     assert list(found['structures'].get_batch().status) == ['converged', 'converged', 'max_steps']
-    assert ids(found['candidates']) == ['ni~1', 'b2@1', 'b2-twice~1']
+    assert ids(found['candidates']) == ['ni~1', 'b2~1', 'b2-twice~1']
     assert found['candidates'].creator.process_label == 'collect_relaxed'
 
 
