@@ -123,7 +123,8 @@ class MtpFinalWorkChain(PotentialWorkChain):
         self.ctx.training_set = self.inputs.training_set
         self.ctx.audited = None
         self.ctx.looked_with = None  # the potential that relaxed prototypes last
-        self.ctx.known = {}  # `labels`, `relaxed` and `newest`, once there are any
+        self.ctx.answers = {}  # `labels` and `relaxed`, once there are any
+        self.ctx.newest = {}  # `newest`: what was predicted since all candidates were kept
         self.ctx.candidates = gather_candidates(
             self.inputs.references,
             self.inputs.earlier,
@@ -153,7 +154,7 @@ class MtpFinalWorkChain(PotentialWorkChain):
             self.inputs.settings,
             number=Int(self.ctx.look),
             **self._stage_reports(),
-            **self._newest(),
+            **self.ctx.newest,
         )
         for name, structures in sorted(found.items()):
             self._queue_relaxations(structures, f'{name}_{self.ctx.look}')
@@ -169,16 +170,14 @@ class MtpFinalWorkChain(PotentialWorkChain):
             self.inputs.references,
             number=Int(self.ctx.look),
             **self._stage_reports(),
-            **self.ctx.known,
+            **self.ctx.newest,
+            **self.ctx.answers,
             **{f'{_purpose(job)}_{i}': job.outputs.structures for i, job in enumerate(jobs)},
         )
-        self.ctx.known = {key: one for key, one in self.ctx.known.items() if key != 'newest'}
+        self.ctx.newest = {}
         found = len(self.ctx.candidates) - known
         self.report(f'look {self.ctx.look}: {found} candidates more, from prototypes')
         return None
-
-    def _newest(self) -> dict[str, StructureSetData]:
-        return {key: one for key, one in self.ctx.known.items() if key == 'newest'}
 
     # One round
 
@@ -189,8 +188,9 @@ class MtpFinalWorkChain(PotentialWorkChain):
             self.inputs.references,
             self.inputs.settings,
             **self._stage_reports(),
-            **self.ctx.known,
-            **({'audited': self.ctx.audited} if 'labels' in self.ctx.known else {}),
+            **self.ctx.newest,
+            **self.ctx.answers,
+            **({'audited': self.ctx.audited} if 'labels' in self.ctx.answers else {}),
         )
         self.ctx.audited = found.get('audited', self.ctx.audited)
         self.ctx.chosen = {name: found[name] for name in ('to_label', 'to_relax', 'contenders')}
@@ -239,10 +239,9 @@ class MtpFinalWorkChain(PotentialWorkChain):
             key = {'to_label': 'labels', 'to_relax': 'relaxed'}[name]
             answers = job.outputs.structures
             self.ctx.news.append(answers)
-            previous = self.ctx.known.get(key)
-            known = {**self.ctx.known}
-            known[key] = answers if previous is None else add_answers(answers, previous)
-            self.ctx.known = known
+            previous = self.ctx.answers.get(key)
+            known = answers if previous is None else add_answers(answers, previous)
+            self.ctx.answers = {**self.ctx.answers, key: known}
         return None
 
     def should_learn(self) -> bool:
@@ -280,24 +279,21 @@ class MtpFinalWorkChain(PotentialWorkChain):
         if parts and not self.ctx.round:  # most of what the stage before has predicted
             self.ctx.candidates = predict_anew(self.ctx.candidates, **parts)
         elif parts:
-            newest = newest_predictions(self.ctx.known.get('newest'), **parts)
-            self.ctx.known = {**self.ctx.known, 'newest': newest}
+            self.ctx.newest = {'newest': newest_predictions(self.ctx.newest.get('newest'), **parts)}
         return None
 
     def results(self) -> None:
         """Return what DFT found, and what is known of all."""
-        if 'relaxed' in self.ctx.known:
-            self.out('structures', self.ctx.known['relaxed'])
-        if 'labels' in self.ctx.known:
-            self.out('labels', self.ctx.known['labels'])
-        answers = {key: one for key, one in self.ctx.known.items() if key != 'newest'}
+        for name, key in (('structures', 'relaxed'), ('labels', 'labels')):
+            if key in self.ctx.answers:
+                self.out(name, self.ctx.answers[key])
         candidates = self._last_candidates()
         verdict = judge_candidates(
             candidates,
             self.inputs.references,
             self.inputs.settings,
             **self._stage_reports(),
-            **answers,
+            **self.ctx.answers,
         )
         self.out('candidates', candidates)
         self.out('verdict', verdict)
@@ -307,8 +303,9 @@ class MtpFinalWorkChain(PotentialWorkChain):
 
     def _last_candidates(self) -> StructureSetData:
         """Return all candidates as last predicted."""
-        newest = self._newest()
-        return update_candidates(self.ctx.candidates, **newest) if newest else self.ctx.candidates
+        if not self.ctx.newest:
+            return self.ctx.candidates
+        return update_candidates(self.ctx.candidates, **self.ctx.newest)
 
 
 def _purpose(job: CalcJobNode) -> str:
