@@ -33,6 +33,7 @@ def minimise(
     max_iterations: int,
     tolerance: float,
     advance: Callable[[int], None] = lambda _: None,
+    damping: float = FIRST_DAMPING,
 ) -> State:
     """Return the state of lowest objective found from a start.
 
@@ -45,10 +46,12 @@ def minimise(
         several steps.
     advance
         Called with 1 for each step.
+    damping
+        Of the first step: less of it goes further at once where the start is close to the minimum.
     """
     state = objective.with_best_linear(start)
     recent = deque([state.value], maxlen=WINDOW + 1)
-    damping, growth = FIRST_DAMPING, 2.0
+    growth = 2.0
     expansion: tuple[Floats, Floats] | None = None
     for _ in range(max_iterations):
         if expansion is None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from aiida_mtp.core._numba import njit_fast
 
 if TYPE_CHECKING:
-    from aiida_mtp.core._typing import Floats, Ints
+    from aiida_mtp.core._typing import Floats
+    from aiida_mtp.core.potential.arguments import Indices
     from aiida_mtp.core.training.workspace import Basis, Workspace
 
 
@@ -35,20 +36,25 @@ def _radial_basis(r: float, basis: Basis, phi: Floats, dphi: Floats) -> None:
 
 
 @njit_fast
-def _angular_basis(ux: float, uy: float, uz: float, powers: Ints, out: Floats) -> None:
-    """Write u^abc, and r times its gradient, which is tangential."""
-    for row in range(len(powers)):
-        a, b, c = powers[row, 0], powers[row, 1], powers[row, 2]
-        x, y, z = ux**a, uy**b, uz**c
-        value = x * y * z
-        gx = a * ux ** (a - 1) * y * z if a > 0 else 0.0
-        gy = b * x * uy ** (b - 1) * z if b > 0 else 0.0
-        gz = c * x * y * uz ** (c - 1) if c > 0 else 0.0
-        inward = (a + b + c) * value  # u·∇u^abc, by Euler
-        out[0, row] = value
-        out[1, row] = gx - inward * ux
-        out[2, row] = gy - inward * uy
-        out[3, row] = gz - inward * uz
+def _angular_basis(ux: float, uy: float, uz: float, monomials: Indices, out: Floats) -> None:
+    """Write u^abc, and r times its gradient, which is tangential.
+
+    Each is an earlier one times a component of u, and so is its gradient in the unit vector but
+    for the derivative of that component; the radial part is taken off at the end.
+    """
+    out[0, 0] = 1.0
+    out[1:, 0] = 0.0
+    for row in range(1, len(monomials)):
+        lower, axis = monomials[row, 0], monomials[row, 1]
+        factor = ux if axis == 0 else uy if axis == 1 else uz
+        for part in range(4):
+            out[part, row] = factor * out[part, lower]
+        out[1 + axis, row] += out[0, lower]
+    for row in range(1, len(monomials)):
+        inward = ux * out[1, row] + uy * out[2, row] + uz * out[3, row]
+        out[1, row] -= inward * ux
+        out[2, row] -= inward * uy
+        out[3, row] -= inward * uz
 
 
 @njit_fast
@@ -70,7 +76,7 @@ def add_pair(
     over = 1.0 / r
     ux, uy, uz = x * over, y * over, z * over
     _radial_basis(r, basis, phi, dphi)
-    _angular_basis(ux, uy, uz, basis.powers, monomial)
+    _angular_basis(ux, uy, uz, basis.plan.monomials, monomial)
     m, tx, ty, tz = monomial[0], monomial[1], monomial[2], monomial[3]
     for row in range(len(m)):
         projected = work.projected[kind, row]

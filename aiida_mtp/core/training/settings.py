@@ -87,7 +87,7 @@ class TrainingSettings(Settings):
     ridge: float = 1e-6
     radial_basis_size: int = 8
     n_folds: int = 5
-    fold_iterations: int = 10
+    fold_iterations: int = 3
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense."""

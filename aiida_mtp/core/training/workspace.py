@@ -20,17 +20,14 @@ class Basis(NamedTuple):
 
     Parameters
     ----------
-    powers
-        shape (n_angular, 3): the exponents of the angular monomials.
     plan
-        Which of them there are, and how moments come from each other.
+        Which angular monomials there are, and how moments come from each other.
     min_dist, max_dist
         Å.
     scaling
         Factor of all radial functions.
     """
 
-    powers: Ints
     plan: Plan
     min_dist: float
     max_dist: float
@@ -114,14 +111,8 @@ class Workspace(NamedTuple):
 
 def basis_of(model: MtpModel) -> Basis:
     """Return the basis of a potential in the form of the kernels."""
-    plan = make_plan(model.tables)
-    powers = np.zeros((len(plan.monomials), 3), dtype=np.int64)
-    for row, (lower, axis) in enumerate(plan.monomials[1:], start=1):
-        powers[row] = powers[lower]
-        powers[row, axis] += 1
     return Basis(
-        powers=powers,
-        plan=plan,
+        plan=make_plan(model.tables),
         min_dist=float(model.min_dist),
         max_dist=float(model.max_dist),
         scaling=float(model.scaling),
@@ -132,7 +123,7 @@ def basis_of(model: MtpModel) -> Basis:
 def make_workspace(basis: Basis, radial: Floats, n_neighbors: int, n_atoms: int) -> Workspace:
     """Return work space for structures and sites of at most this size."""
     n_species, _, n_radial, size = radial.shape
-    n_angular, n_moments = len(basis.powers), basis.plan.n_moments
+    n_angular, n_moments = len(basis.plan.monomials), basis.plan.n_moments
     n_labels = 3 * n_atoms + 6
     moments = np.zeros((n_moments, LANES))
     moments[-2] = 1.0
