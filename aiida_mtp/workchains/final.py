@@ -6,7 +6,7 @@ from typing import Any
 
 from aiida.common.links import LinkType
 from aiida.engine import ExitCode, ToContext, if_, while_
-from aiida.orm import ArrayData, CalcJobNode, Dict, Int, Str
+from aiida.orm import ArrayData, CalcJobNode, Dict, Float, Int, Str
 
 from aiida_mtp.calculations.base import settings_input
 from aiida_mtp.calculations.final_functions import (
@@ -26,10 +26,13 @@ from aiida_mtp.calculations.set_functions import (
     label_settings,
 )
 from aiida_mtp.core.screening.verification import VerificationSettings
+from aiida_mtp.core.training.settings import TrainingSettings
 from aiida_mtp.data.potential import MtpPotentialData
 from aiida_mtp.data.structures import StructureSetData
 from aiida_mtp.workchains.label import MtpLabelWorkChain, failure
 from aiida_mtp.workchains.potential import PotentialWorkChain
+
+ROUGHLY = 1e-2  # tolerance of trainings with a few answers more, which move the minimum little
 
 
 class MtpFinalWorkChain(PotentialWorkChain):
@@ -39,10 +42,10 @@ class MtpFinalWorkChain(PotentialWorkChain):
     those known by the potential alone are labelled, those still likely after that are relaxed. The
     hull and the errors of potential and labels are judged anew, the potential learns what was found
     and predicts what is left again, until the number of structures to be expected below the hull
-    among the rest is smaller than a limit. Then the potential, which knows all answers now, relaxes
-    prototypes from where they began: where it finds a lower minimum than those before it, it goes
-    on. Every energy on the hull is one of DFT; of the rest the report says how many might lie below
-    it.
+    among the rest is smaller than a limit. Then a potential that is trained anew on all answers
+    relaxes prototypes from where they began: where it finds a lower minimum than those before it,
+    it goes on. Every energy on the hull is one of DFT; of the rest the report says how many might
+    lie below it.
     """
 
     @classmethod
@@ -95,7 +98,13 @@ class MtpFinalWorkChain(PotentialWorkChain):
                     cls.choose,
                 ),
                 if_(cls.should_look_again)(
-                    cls.run_afresh, cls.jobs(), cls.inspect_afresh, cls.choose
+                    cls.run_training_anew,
+                    cls.jobs(),
+                    cls.inspect_training,
+                    cls.run_afresh,
+                    cls.jobs(),
+                    cls.inspect_afresh,
+                    cls.choose,
                 ),
             ),
             cls.results,
@@ -142,6 +151,20 @@ class MtpFinalWorkChain(PotentialWorkChain):
         is_better = self.ctx.looked_with != self.ctx.potential.uuid
         is_wanted = self._settings().afresh and 'prototypes' in self.inputs
         return is_wanted and is_better and self.ctx.round < self._settings().max_rounds
+
+    def run_training_anew(self) -> None:
+        """Train a potential on all answers from other random starts.
+
+        Two potentials as good as each other do not have the same minima, and a training that goes
+        on from a potential keeps those it has: each look is with one that may lead prototypes
+        where no one before it has.
+        """
+        self._queue_training(
+            f'train_anew_{self.ctx.look}',
+            seed=Int(self.inputs.seed.value + self.ctx.look),
+            level=Int(self.ctx.potential.level),
+            cutoff=Float(self.ctx.potential.cutoff),
+        )
 
     def run_afresh(self) -> None:
         """Relax prototypes with the last potential from where they began."""
@@ -254,7 +277,13 @@ class MtpFinalWorkChain(PotentialWorkChain):
         """Train the potential further."""
         for answers in self.ctx.news:
             self.ctx.training_set = append_labels(answers, self.ctx.training_set)
-        self._queue_training(f'train_{self.ctx.round}', potential=self.ctx.potential)
+        settings = TrainingSettings.from_mapping(self.inputs.train.get_dict())
+        tolerance = max(settings.tolerance, ROUGHLY)
+        self._queue_training(
+            f'train_{self.ctx.round}',
+            potential=self.ctx.potential,
+            parameters=Dict({**self.inputs.train.get_dict(), 'tolerance': tolerance}),
+        )
 
     def inspect_training(self) -> ExitCode | None:
         """Take the better potential."""

@@ -59,13 +59,7 @@ class PotentialWorkChain(EngineWorkChain):
                 parameters=self.inputs.relax,
             )
 
-    def _queue_training(self, label: str, **start: Any) -> None:
+    def _queue_training(self, label: str, **inputs: Any) -> None:
         """Put a training into the queue, from a potential or from level and cutoff of a new one."""
-        self._queue(
-            'mtp.train',
-            label,
-            structures=self.ctx.training_set,
-            parameters=self.inputs.train,
-            seed=self.inputs.seed,
-            **start,
-        )
+        usual = {'parameters': self.inputs.train, 'seed': self.inputs.seed}
+        self._queue('mtp.train', label, structures=self.ctx.training_set, **{**usual, **inputs})
