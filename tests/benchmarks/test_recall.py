@@ -19,6 +19,7 @@ def test_a_small_screen_finds_what_brute_force_does(codes, tmp_path):
         # from the ideal prototype a relaxation can stay on a saddle that the screen has left
         assert -3e-3 < found[formula] - energy < 1e-3
     row = recall.judged(screen, truth)
+    assert_each_look_is_anew(screen)
     assert row['missed'] == []
     assert row['found'] == row['n_stable'] == len(truth.phases)
     assert 0 < row['near'] <= 1
@@ -29,6 +30,20 @@ def test_a_small_screen_finds_what_brute_force_does(codes, tmp_path):
     assert sum(row['spent'].values()) < row['brute_force']
     text = recall.page({f'{name}, seed 0': {'system': name, 'reference': 'emt', **row}})
     assert f'| {name} | EMT | 0 | {row["n_candidates"]} | {row["n_stable"]} |' in text
+
+
+def assert_each_look_is_anew(screen):
+    """Prototypes are relaxed by a potential from other random starts whenever they are again."""
+    (final,) = (c for c in screen.called if c.process_label == 'MtpFinalWorkChain')
+    called = {link.link_label: link.node for link in final.base.links.get_outgoing()}
+    looks = [label for label in called if label.startswith('begun_0_') and label.endswith('_0')]
+    assert looks
+    for number in range(2, len(looks) + 1):
+        training = called[f'train_anew_{number - 1}']
+        assert 'potential' not in training.inputs
+        assert training.inputs.seed == number - 1
+        relaxation = called[f'begun_0_{number}_0']
+        assert relaxation.inputs.potential == training.outputs.potential
 
 
 def test_a_phase_that_a_lower_hull_has_beaten_counts_as_found(tmp_path):
