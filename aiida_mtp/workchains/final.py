@@ -159,9 +159,10 @@ class MtpFinalWorkChain(PotentialWorkChain):
         on from a potential keeps those it has: each look is with one that may lead prototypes
         where no one before it has.
         """
+        starts_before = self.ctx.look * self._training_settings().n_starts
         self._queue_training(
             f'train_anew_{self.ctx.look}',
-            seed=Int(self.inputs.seed.value + self.ctx.look),
+            seed=Int(self.inputs.seed.value + starts_before),
             level=Int(self.ctx.potential.level),
             cutoff=Float(self.ctx.potential.cutoff),
         )
@@ -232,6 +233,9 @@ class MtpFinalWorkChain(PotentialWorkChain):
     def _settings(self) -> VerificationSettings:
         return VerificationSettings.from_mapping(self.inputs.settings.get_dict())
 
+    def _training_settings(self) -> TrainingSettings:
+        return TrainingSettings.from_mapping(self.inputs.train.get_dict())
+
     def run_dft(self) -> ToContext[str, Any]:
         """Label some candidates and relax others."""
         self.ctx.round += 1
@@ -277,8 +281,7 @@ class MtpFinalWorkChain(PotentialWorkChain):
         """Train the potential further."""
         for answers in self.ctx.news:
             self.ctx.training_set = append_labels(answers, self.ctx.training_set)
-        settings = TrainingSettings.from_mapping(self.inputs.train.get_dict())
-        tolerance = max(settings.tolerance, ROUGHLY)
+        tolerance = max(self._training_settings().tolerance, ROUGHLY)
         self._queue_training(
             f'train_{self.ctx.round}',
             potential=self.ctx.potential,
