@@ -41,7 +41,7 @@ class System:
         Atoms in the largest cells of each lattice.
     settings
         Of the reference, as `mtp-dft` reads them.
-    protocol, stage_1, stage_2
+    protocol, stage_1, stage_2, final
         Of the screen: what it begins from, and what its stages do otherwise.
     """
 
@@ -51,6 +51,7 @@ class System:
     protocol: str = 'balanced'
     stage_1: dict[str, Any] = field(default_factory=lambda: {'max_initial': 250, 'max_labels': 100})
     stage_2: dict[str, Any] = field(default_factory=lambda: {'max_labels': 100})
+    final: dict[str, Any] = field(default_factory=dict)
 
 
 SYSTEMS = {
@@ -64,6 +65,7 @@ SYSTEMS = {
         protocol='fast',
         stage_1={'max_initial': 75, 'max_labels': 60},
         stage_2={'level': 12, 'max_labels': 100},
+        final={'shaken': 0},
     ),
 }
 

@@ -116,7 +116,7 @@ def overrides(system: System, seed: int) -> dict[str, Any]:
         'prototypes': None,
         'dft': {'settings': system.settings, 'reuse': False},
         'final_settings': system.settings,
-        'final': {'seed': seed},
+        'final': {'seed': seed, **system.final},
         'stage_1': {'seed': seed, **system.stage_1},
         'stage_2': {'seed': seed, **system.stage_2},
     }
