@@ -74,7 +74,7 @@ def _lowest_from(
 ) -> State:
     """Return the minimum without a part, from that with it; carefully where boldness leads nowhere.
 
-    Three bold steps go as far as ten careful ones.
+    Three bold steps go nearly as far as ten careful ones.
     """
     found = state
     for damping in (BOLD, FIRST_DAMPING):
