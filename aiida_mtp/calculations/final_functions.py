@@ -14,8 +14,10 @@ from aiida_mtp.core.screening.candidates import (
     FIRST,
     LAST,
     Context,
+    differences,
     join_stages,
     look_again,
+    merged,
     predictions,
     shaken,
     updated,
@@ -79,6 +81,7 @@ def begin_afresh(
     report_1: Dict,
     report_2: Dict,
     number: Int,
+    looked: StructureSetData | None = None,
     newest: StructureSetData | None = None,
 ) -> dict[str, StructureSetData]:
     """Return what the last potential should relax from where it began. See `look_again`.
@@ -86,7 +89,7 @@ def begin_afresh(
     `begun_0`: prototypes; `begun_1` …: copies of these, other ones each time this is done;
     `current`: what candidates have become, to compare with. The elements are in all of them.
     """
-    batch, chosen = _as_last_predicted(candidates, newest), _verification(settings)
+    batch, chosen = _as_last_predicted(candidates, looked, newest), _verification(settings)
     context = _context(references, report_1, report_2)
     begun, current = look_again(batch, prototypes.get_batch(), context)
     copies = shaken(begun, chosen.shaken, chosen.seed + number.value * chosen.shaken)
@@ -100,9 +103,12 @@ def begin_afresh(
 
 
 def _as_last_predicted(
-    candidates: StructureSetData, newest: StructureSetData | None
+    candidates: StructureSetData, looked: StructureSetData | None, newest: StructureSetData | None
 ) -> StructureBatch:
+    """Return candidates as looks have left them, with what has been predicted since the last."""
     batch = candidates.get_batch()
+    if looked is not None:
+        batch = merged(batch, looked.get_batch())
     return batch if newest is None else updated(batch, newest.get_batch())
 
 
@@ -113,24 +119,25 @@ def take_lower(
     report_1: Dict,
     report_2: Dict,
     number: Int,
+    looked: StructureSetData | None = None,
     newest: StructureSetData | None = None,
     labels: StructureSetData | None = None,
     relaxed: StructureSetData | None = None,
     **parts: StructureSetData,
 ) -> StructureSetData:
-    """Return the candidates, and lower minima that were found. See `with_lower_minima`.
+    """Return lower minima that were found, and candidates no longer as given.
 
-    Of the parts, `begun_…` have been relaxed from prototypes and `current_…` from where they were.
+    Of hundreds of thousands they are few, and all is kept in each look. See `with_lower_minima`: of
+    the parts, `begun_…` have been relaxed from prototypes and `current_…` from where they were.
     """
     begun, current = (
         _joined({key: part for key, part in parts.items() if key.startswith(name)})
         for name in ('begun', 'current')
     )
     context = _context(references, report_1, report_2, labels, relaxed)
-    batch = _as_last_predicted(candidates, newest)
-    return StructureSetData.from_batch(
-        with_lower_minima(batch, begun, current, number.value, context)
-    )
+    batch = _as_last_predicted(candidates, looked, newest)
+    after = with_lower_minima(batch, begun, current, number.value, context)
+    return StructureSetData.from_batch(differences(candidates.get_batch(), after))
 
 
 def _joined(parts: dict[str, StructureSetData]) -> StructureBatch:
@@ -159,9 +166,13 @@ def newest_predictions(
 
 
 @calcfunction
-def update_candidates(candidates: StructureSetData, newest: StructureSetData) -> StructureSetData:
+def update_candidates(
+    candidates: StructureSetData,
+    looked: StructureSetData | None = None,
+    newest: StructureSetData | None = None,
+) -> StructureSetData:
     """Return the candidates as last predicted."""
-    return StructureSetData.from_batch(_as_last_predicted(candidates, newest))
+    return StructureSetData.from_batch(_as_last_predicted(candidates, looked, newest))
 
 
 @calcfunction
@@ -171,6 +182,7 @@ def choose_candidates(
     settings: Dict,
     report_1: Dict,
     report_2: Dict,
+    looked: StructureSetData | None = None,
     newest: StructureSetData | None = None,
     labels: StructureSetData | None = None,
     relaxed: StructureSetData | None = None,
@@ -182,7 +194,7 @@ def choose_candidates(
     and the elements that it will be counted from. In the first round some are drawn at random; they
     are the output `audited`.
     """
-    batch, chosen = _as_last_predicted(candidates, newest), _verification(settings)
+    batch, chosen = _as_last_predicted(candidates, looked, newest), _verification(settings)
     elements = references.get_batch()
     found = _judged(batch, references, chosen, _sigmas(report_1, report_2), labels, relaxed)
     outputs: dict[str, Any] = {}

@@ -23,7 +23,7 @@ STAGES = ('stage_1', 'stage_2')
 FINAL = 'final'
 # Links of the sets that a set of relaxed structures was joined of, newer ones first
 JOINED = (
-    *('begun_', 'current_', 'structures_', 'part_', 'newest', 'previous'),
+    *('begun_', 'current_', 'structures_', 'part_', 'newest', 'previous', 'looked'),
     *('candidates', 'stage_2', 'stage_1'),
 )
 

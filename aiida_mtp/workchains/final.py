@@ -25,6 +25,7 @@ from aiida_mtp.calculations.set_functions import (
     append_labels,
     label_settings,
 )
+from aiida_mtp.core.screening.candidates import LOOK
 from aiida_mtp.core.screening.verification import VerificationSettings
 from aiida_mtp.core.training.settings import TrainingSettings
 from aiida_mtp.data.potential import MtpPotentialData
@@ -133,7 +134,9 @@ class MtpFinalWorkChain(PotentialWorkChain):
         self.ctx.audited = None
         self.ctx.looked_with = None  # the potential that relaxed prototypes last
         self.ctx.answers = {}  # `labels` and `relaxed`, once there are any
-        self.ctx.newest = {}  # `newest`: what was predicted since all candidates were kept
+        # since all candidates were kept: `looked`, what the last look has changed, and `newest`,
+        # what was predicted after it
+        self.ctx.changes = {}
         self.ctx.candidates = gather_candidates(
             self.inputs.references,
             self.inputs.earlier,
@@ -178,7 +181,7 @@ class MtpFinalWorkChain(PotentialWorkChain):
             self.inputs.settings,
             number=Int(self.ctx.look),
             **self._stage_reports(),
-            **self.ctx.newest,
+            **self.ctx.changes,
         )
         for name, structures in sorted(found.items()):
             self._queue_relaxations(structures, f'{name}_{self.ctx.look}')
@@ -188,18 +191,18 @@ class MtpFinalWorkChain(PotentialWorkChain):
         jobs, reason = self._take_jobs()
         if reason:
             return self.exit_codes.ERROR_RELAXATION_FAILED.format(reason=reason)
-        known = len(self.ctx.candidates)
-        self.ctx.candidates = take_lower(
+        looked = take_lower(
             self.ctx.candidates,
             self.inputs.references,
             number=Int(self.ctx.look),
             **self._stage_reports(),
-            **self.ctx.newest,
+            **self.ctx.changes,
             **self.ctx.answers,
             **{f'{_purpose(job)}_{i}': job.outputs.structures for i, job in enumerate(jobs)},
         )
-        self.ctx.newest = {}
-        found = len(self.ctx.candidates) - known
+        self.ctx.changes = {'looked': looked}
+        name = f'{LOOK}{self.ctx.look}'
+        found = sum(str(key).endswith(name) for key in looked.get_batch().ids)
         self.report(f'look {self.ctx.look}: {found} candidates more, from prototypes')
         return None
 
@@ -212,7 +215,7 @@ class MtpFinalWorkChain(PotentialWorkChain):
             self.inputs.references,
             self.inputs.settings,
             **self._stage_reports(),
-            **self.ctx.newest,
+            **self.ctx.changes,
             **self.ctx.answers,
             **({'audited': self.ctx.audited} if 'labels' in self.ctx.answers else {}),
         )
@@ -311,7 +314,8 @@ class MtpFinalWorkChain(PotentialWorkChain):
         if parts and not self.ctx.round:  # most of what the stage before has predicted
             self.ctx.candidates = predict_anew(self.ctx.candidates, **parts)
         elif parts:
-            self.ctx.newest = {'newest': newest_predictions(self.ctx.newest.get('newest'), **parts)}
+            newest = newest_predictions(self.ctx.changes.get('newest'), **parts)
+            self.ctx.changes = {**self.ctx.changes, 'newest': newest}
         return None
 
     def results(self) -> None:
@@ -335,9 +339,9 @@ class MtpFinalWorkChain(PotentialWorkChain):
 
     def _last_candidates(self) -> StructureSetData:
         """Return all candidates as last predicted."""
-        if not self.ctx.newest:
+        if not self.ctx.changes:
             return self.ctx.candidates
-        return update_candidates(self.ctx.candidates, **self.ctx.newest)
+        return update_candidates(self.ctx.candidates, **self.ctx.changes)
 
 
 def _purpose(job: CalcJobNode) -> str:

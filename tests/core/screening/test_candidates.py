@@ -6,8 +6,10 @@ import pytest
 from aiida_mtp.core._arrays import strings
 from aiida_mtp.core.screening.candidates import (
     Context,
+    differences,
     join_stages,
     look_again,
+    merged,
     predictions,
     prototype_of,
     shaken,
@@ -263,3 +265,22 @@ def test_newer_ones_take_the_places_of_others():
     after = updated(batch, new)
     assert ids_of(after) == ids_of(batch)
     assert after.energies_per_atom[after.index_of('b')] == pytest.approx(-0.6)
+
+
+def test_what_differs_makes_the_whole_again():
+    before = joined({'a': -0.5, 'copy': -0.4999, 'b': (3.1, -0.4), 'lost': (3.3, np.nan)})
+    after = with_lower_minima(
+        before,
+        begun=crystals({'a': (3.2, -0.6)}),
+        current=crystals({'a': -0.5, 'copy': (3.0, -0.51)}),
+        number=1,
+        context=context(),
+    )
+    few = differences(before, after)
+    assert ids_of(few) == ['copy', 'a@1']  # no copy any more, and a find; all else is as it was
+    whole = merged(before, few)
+    assert ids_of(whole) == ids_of(after)
+    assert energies(whole) == pytest.approx(energies(after), nan_ok=True)
+    assert (statuses(whole), copies(whole)) == (statuses(after), copies(after))
+    assert np.array_equal(whole.positions, after.positions)
+    assert len(differences(after, whole)) == 0

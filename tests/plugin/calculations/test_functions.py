@@ -241,7 +241,7 @@ def test_predictions_of_rounds_add_up(predicted):
     for parts in rounds:
         whole = predict_anew(whole, **parts)
         newest = {'previous': newest_predictions(**newest, **parts)}
-    again = update_candidates(candidates, newest['previous'])
+    again = update_candidates(candidates, newest=newest['previous'])
     assert ids(again) == ids(whole) == ids(candidates)
     one, other = again.get_batch(), whole.get_batch()
     np.testing.assert_array_equal(one.energies, other.energies)
@@ -276,7 +276,7 @@ def test_prototypes_begin_afresh_and_lower_minima_count(predicted):
         (-10.1, {'newest': predicted(['b2-twice'], -20.6)}, {'b2': -10.25, 'b2-twice': -20.6}),
         (-10.3, {'labels': answers}, {'b2': -10.2, 'b2-twice': -20.5, 'b2@1': -10.3}),
     ):
-        found = take_lower(
+        looked = take_lower(
             candidates,
             elements,
             report,
@@ -285,7 +285,8 @@ def test_prototypes_begin_afresh_and_lower_minima_count(predicted):
             begun_0=predicted(['b2'], lower),
             current_1=predicted(['b2'], -10.25),
             **known,
-        ).get_batch()
+        )
+        found = update_candidates(candidates, looked).get_batch()
         energies = dict(zip(found.ids, found.energies, strict=True))
         assert energies == {'ni': -5.5, 'al': -3.7, **expected}
 

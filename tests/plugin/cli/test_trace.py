@@ -64,14 +64,14 @@ def test_a_later_find_leads_to_the_job_that_found_it(screen, graph):
     find = lowest.take([lowest.index_of('toy-AlNi')])
     find = find.replaced(ids=np.array(['toy-AlNi@1'], dtype=object))
     whole = StructureBatch.concatenate([parts['current_2'][0].get_batch(), find])
-    candidates = StructureSetData.from_batch(whole)
-    inputs = {key: node for key, (node, _) in parts.items()}
-    inputs['candidates'] = screen.outputs.stage_2.structures
-    graph.function('take_lower', caller, inputs, {'result': candidates})
+    candidates = screen.outputs.stage_2.structures
+    looked = StructureSetData.from_batch(whole)
+    inputs = {'candidates': candidates, **{key: node for key, (node, _) in parts.items()}}
+    graph.function('take_lower', caller, inputs, {'result': looked})
     newest = StructureSetData.from_batch(whole.take([0, 1]))
     graph.function('newest_predictions', caller, {}, {'result': newest})
     last = StructureSetData.from_batch(whole)
-    inputs = {'candidates': candidates, 'newest': newest}
+    inputs = {'candidates': candidates, 'looked': looked, 'newest': newest}
     graph.function('update_candidates', caller, inputs, {'result': last})
     for name, part, energy in (('toy-AlNi', 'current_2', -10.6), ('toy-AlNi@1', 'begun_1', -11.0)):
         job, batch, row = relaxation_of(last, name)
