@@ -37,7 +37,7 @@ def assert_each_look_is_anew(screen):
     (final,) = (c for c in screen.called if c.process_label == 'MtpFinalWorkChain')
     called = {link.link_label: link.node for link in final.base.links.get_outgoing()}
     looks = [label for label in called if label.startswith('begun_0_') and label.endswith('_0')]
-    assert looks
+    assert len(looks) > 1  # what the first has found is learnt, and looked at again
     for number in range(2, len(looks) + 1):
         training = called[f'train_anew_{number - 1}']
         assert 'potential' not in training.inputs

@@ -371,7 +371,7 @@ def _worth_predicting(
     """Return the rows that a better potential is to predict."""
     allowed = NEGLIGIBLE * expected_missed
     first = _needed(probabilities, in_doubt & ~is_last, allowed)
-    # the last potential hardly changes while it learns: of hundreds of thousands the likely count
+    # between two looks the last potential hardly changes: of hundreds of thousands the likely count
     again = _needed(probabilities, in_doubt & is_last, allowed)
     return np.concatenate([again[: max(MANY, int(FEW * len(in_doubt)))], first])
 

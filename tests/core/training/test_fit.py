@@ -11,7 +11,9 @@ from aiida_mtp.core._numba import use_threads
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.potential.evaluate import evaluate
 from aiida_mtp.core.structures import StructureBatch
+from aiida_mtp.core.training import validation
 from aiida_mtp.core.training.fit import n_steps, train_further, train_new
+from aiida_mtp.core.training.minimise import FIRST_DAMPING
 from aiida_mtp.core.training.settings import TrainingSettings
 
 QUICK = TrainingSettings(n_starts=2, start_iterations=3, max_iterations=25, n_folds=0)
@@ -183,3 +185,20 @@ def test_validation_tells_the_error_of_new_structures(crystals, others):
     told = found.report.energy_rmse_validation
     assert actual / 2 < told < actual * 2
     assert found.report.energy.rmse < 0.6 * actual  # the errors of training do not tell
+
+
+def test_where_boldness_leads_nowhere_validation_is_careful(crystals, monkeypatch):
+    """A part without which no bold step is any lower is left out with careful ones."""
+    settings = replace(QUICK, n_folds=2, fold_iterations=4)
+    asked, usual = [], validation.minimise
+
+    def minimise(objective, state, n_steps, tolerance, advance, damping):
+        asked.append(damping)
+        if damping == validation.BOLD:
+            return state
+        return usual(objective, state, n_steps, tolerance, advance, damping)
+
+    monkeypatch.setattr(validation, 'minimise', minimise)
+    found = train_new(crystals, settings=settings, **NEW)
+    assert asked == [validation.BOLD, FIRST_DAMPING] * 2
+    assert found.report.energy_rmse_validation > found.report.energy.rmse
