@@ -33,6 +33,7 @@ from aiida_mtp.data.structures import StructureSetData
 from aiida_mtp.workchains.label import MtpLabelWorkChain, failure
 from aiida_mtp.workchains.potential import PotentialWorkChain
 
+WORTH = 2.0  # limits: a look after which no more is to be expected is the last, it has added little
 ROUGHLY = 1e-2  # tolerance of trainings with a few answers more, which move the minimum little
 
 
@@ -44,9 +45,9 @@ class MtpFinalWorkChain(PotentialWorkChain):
     hull and the errors of potential and labels are judged anew, the potential learns what was found
     and predicts what is left again, until the number of structures to be expected below the hull
     among the rest is smaller than a limit. Then a potential that is trained anew on all answers
-    relaxes prototypes from where they began: where it finds a lower minimum than those before it,
-    it goes on. Every energy on the hull is one of DFT; of the rest the report says how many might
-    lie below it.
+    relaxes prototypes from where they began, and lower minima that it finds are candidates as well:
+    it goes on until such a look adds less than the limit. Every energy on the hull is one of DFT;
+    of the rest the report says how many might lie below it.
     """
 
     @classmethod
@@ -106,6 +107,7 @@ class MtpFinalWorkChain(PotentialWorkChain):
                     cls.jobs(),
                     cls.inspect_afresh,
                     cls.choose,
+                    cls.judge_look,
                 ),
             ),
             cls.results,
@@ -133,6 +135,7 @@ class MtpFinalWorkChain(PotentialWorkChain):
         self.ctx.training_set = self.inputs.training_set
         self.ctx.audited = None
         self.ctx.looked_with = None  # the potential that relaxed prototypes last
+        self.ctx.is_last_look = False
         self.ctx.answers = {}  # `labels` and `relaxed`, once there are any
         # since all candidates were kept: `looked`, what the last look has changed, and `newest`,
         # what was predicted after it
@@ -153,6 +156,7 @@ class MtpFinalWorkChain(PotentialWorkChain):
         """Whether a better potential may find lower minima than those before it."""
         is_better = self.ctx.looked_with != self.ctx.potential.uuid
         is_wanted = self._settings().afresh and 'prototypes' in self.inputs
+        is_wanted &= not self.ctx.is_last_look
         return is_wanted and is_better and self.ctx.round < self._settings().max_rounds
 
     def run_training_anew(self) -> None:
@@ -206,6 +210,11 @@ class MtpFinalWorkChain(PotentialWorkChain):
         self.report(f'look {self.ctx.look}: {found} candidates more, from prototypes')
         return None
 
+    def judge_look(self) -> None:
+        """Tell whether the look was the last: what it has added was not worth it."""
+        missed = self._last_report()['expected_missed']
+        self.ctx.is_last_look = missed <= WORTH * self._settings().expected_missed
+
     # One round
 
     def choose(self) -> None:
@@ -222,11 +231,14 @@ class MtpFinalWorkChain(PotentialWorkChain):
         self.ctx.audited = found.get('audited', self.ctx.audited)
         self.ctx.chosen = {name: found[name] for name in ('to_label', 'to_relax', 'contenders')}
         self.ctx.reports[f'round_{self.ctx.round:03d}'] = found['report']
-        missed = found['report']['expected_missed']
+        missed = self._last_report()['expected_missed']
         self.report(
             f'round {self.ctx.round}: {missed:.2g} structures below the hull are to be expected; '
             f'{len(found["to_label"])} are labelled, {len(found["to_relax"])} relaxed next'
         )
+
+    def _last_report(self) -> Dict:
+        return self.ctx.reports[f'round_{self.ctx.round:03d}']
 
     def should_ask(self) -> bool:
         """Whether anything is worth asking."""

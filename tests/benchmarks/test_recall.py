@@ -44,6 +44,19 @@ def assert_each_look_is_anew(screen):
         assert training.inputs.seed == 3 * (number - 1)  # each training has three starts
         relaxation = called[f'begun_0_{number}_0']
         assert relaxation.inputs.potential == training.outputs.potential
+    limit = final.inputs.settings['expected_missed']
+    *added, last = [expected_after(final, number) for number in range(2, len(looks) + 1)]
+    assert all(expected > 2 * limit for expected in added)
+    assert last <= 2 * limit  # what it has added is less than what may be missed
+
+
+def expected_after(final, number):
+    """Return the number of structures below the hull to be expected after a look."""
+    functions = sorted(final.called, key=lambda process: process.pk)
+    names = [process.process_label for process in functions]
+    before = [row for row, name in enumerate(names) if name == 'take_lower'][number - 1]
+    choice = functions[names.index('choose_candidates', before)]
+    return choice.outputs.report['expected_missed']
 
 
 def test_a_phase_that_a_lower_hull_has_beaten_counts_as_found(tmp_path):
