@@ -2,6 +2,8 @@
 
 import pytest
 
+from aiida_mtp.core.screening.verification import VerificationSettings
+
 
 @pytest.mark.slow
 def test_a_small_screen_finds_what_brute_force_does(codes, tmp_path):
@@ -44,7 +46,7 @@ def assert_each_look_is_anew(screen):
         assert training.inputs.seed == 3 * (number - 1)  # each training has three starts
         relaxation = called[f'begun_0_{number}_0']
         assert relaxation.inputs.potential == training.outputs.potential
-    limit = final.inputs.settings['expected_missed']
+    limit = VerificationSettings.from_mapping(final.inputs.settings.get_dict()).expected_missed
     *added, last = [expected_after(final, number) for number in range(2, len(looks) + 1)]
     assert all(expected > 2 * limit for expected in added)
     assert last <= 2 * limit  # what it has added is less than what may be missed
