@@ -34,6 +34,7 @@ from aiida_mtp.workchains.label import MtpLabelWorkChain, failure
 from aiida_mtp.workchains.potential import PotentialWorkChain
 
 WORTH = 2.0  # limits: a look after which no more is to be expected is the last, it has added little
+WORSE = 1.5  # times the error of the potential before it: a training anew that has failed
 ROUGHLY = 1e-2  # tolerance of trainings with a few answers more, which move the minimum little
 
 
@@ -102,7 +103,7 @@ class MtpFinalWorkChain(PotentialWorkChain):
                 if_(cls.should_look_again)(
                     cls.run_training_anew,
                     cls.jobs(),
-                    cls.inspect_training,
+                    cls.inspect_training_anew,
                     cls.run_afresh,
                     cls.jobs(),
                     cls.inspect_afresh,
@@ -132,6 +133,7 @@ class MtpFinalWorkChain(PotentialWorkChain):
         self.ctx.round = self.ctx.look = 0
         self.ctx.reports = {}
         self.ctx.potential = self.inputs.potential
+        self.ctx.error = self.inputs.report['training']['energy']['rmse']
         self.ctx.training_set = self.inputs.training_set
         self.ctx.audited = None
         self.ctx.looked_with = None  # the potential that relaxed prototypes last
@@ -309,8 +311,20 @@ class MtpFinalWorkChain(PotentialWorkChain):
         if reason:
             return self.exit_codes.ERROR_TRAINING_FAILED.format(reason=reason)
         (job,) = jobs
-        self.ctx.potential = job.outputs.potential
+        self.ctx.potential, self.ctx.error = job.outputs.potential, _training_error(job)
         return None
+
+    def inspect_training_anew(self) -> ExitCode | None:
+        """Take the potential that was trained anew, unless it came to rest far from the best."""
+        before, error_before = self.ctx.potential, self.ctx.error
+        found = self.inspect_training()
+        if found is None and self.ctx.error > WORSE * error_before:
+            self.report(
+                f'look {self.ctx.look + 1} is with the potential there was: trained anew it has '
+                f'{self.ctx.error * 1e3:.3g} meV/atom in place of {error_before * 1e3:.3g}'
+            )
+            self.ctx.potential, self.ctx.error = before, error_before
+        return found
 
     def run_predictions(self) -> None:
         """Predict anew what is still in doubt."""
@@ -354,6 +368,11 @@ class MtpFinalWorkChain(PotentialWorkChain):
         if not self.ctx.changes:
             return self.ctx.candidates
         return update_candidates(self.ctx.candidates, **self.ctx.changes)
+
+
+def _training_error(job: CalcJobNode) -> float:
+    """Return the error of the energies a potential was trained on, eV/atom."""
+    return float(job.outputs.report['energy']['rmse'])
 
 
 def _purpose(job: CalcJobNode) -> str:
