@@ -33,7 +33,7 @@ from aiida_mtp.data.structures import StructureSetData
 from aiida_mtp.workchains.label import MtpLabelWorkChain, failure
 from aiida_mtp.workchains.potential import PotentialWorkChain
 
-WORTH = 2.0  # limits: a look after which no more is to be expected is the last, it has added little
+WORTH = 2.0  # limits: a look after which never more is to be expected has added little
 WORSE = 1.5  # times the error of the potential before it: a training anew that has failed
 ROUGHLY = 1e-2  # tolerance of trainings with a few answers more, which move the minimum little
 
@@ -108,7 +108,6 @@ class MtpFinalWorkChain(PotentialWorkChain):
                     cls.jobs(),
                     cls.inspect_afresh,
                     cls.choose,
-                    cls.judge_look,
                 ),
             ),
             cls.results,
@@ -179,6 +178,7 @@ class MtpFinalWorkChain(PotentialWorkChain):
     def run_afresh(self) -> None:
         """Relax prototypes with the last potential from where they began."""
         self.ctx.look += 1
+        self.ctx.is_last_look = self.ctx.look > 1  # until more is to be expected
         self.ctx.looked_with = self.ctx.potential.uuid
         found = begin_afresh(
             self.ctx.candidates,
@@ -212,11 +212,6 @@ class MtpFinalWorkChain(PotentialWorkChain):
         self.report(f'look {self.ctx.look}: {found} candidates more, from prototypes')
         return None
 
-    def judge_look(self) -> None:
-        """Tell whether the look was the last: what it has added was not worth it."""
-        missed = self._last_report()['expected_missed']
-        self.ctx.is_last_look = missed <= WORTH * self._settings().expected_missed
-
     # One round
 
     def choose(self) -> None:
@@ -233,14 +228,13 @@ class MtpFinalWorkChain(PotentialWorkChain):
         self.ctx.audited = found.get('audited', self.ctx.audited)
         self.ctx.chosen = {name: found[name] for name in ('to_label', 'to_relax', 'contenders')}
         self.ctx.reports[f'round_{self.ctx.round:03d}'] = found['report']
-        missed = self._last_report()['expected_missed']
+        missed = found['report']['expected_missed']
+        if missed > WORTH * self._settings().expected_missed:
+            self.ctx.is_last_look = False
         self.report(
             f'round {self.ctx.round}: {missed:.2g} structures below the hull are to be expected; '
             f'{len(found["to_label"])} are labelled, {len(found["to_relax"])} relaxed next'
         )
-
-    def _last_report(self) -> Dict:
-        return self.ctx.reports[f'round_{self.ctx.round:03d}']
 
     def should_ask(self) -> bool:
         """Whether anything is worth asking."""
