@@ -42,6 +42,8 @@ and found, had everything within four errors of the hull of the second stage gon
 than 1 in 40* is the share of the candidates DFT was not asked about whose energies are lower than
 one in forty should be by what was thought of their errors, and *than 1 in 1000* likewise. –: not
 counted. The reference is EMT, or SevenNet-0, a universal potential, in the place of DFT.
+
+{verdict}
 """
 REFERENCES = {'emt': 'EMT', 'sevennet': 'SevenNet-0'}
 LIMITS = (40, 1000)  # one in so many lies lower than this by chance
@@ -207,7 +209,8 @@ def _spent(screen: WorkChainNode) -> dict[str, int]:
 
 def page(rows: dict[str, Any]) -> str:
     """Return the page of all screens."""
-    lines = [PAGE, f'| {" | ".join(HEAD)} |', '|' + '---|' * len(HEAD)]
+    verdict = _verdict(list(rows.values()))
+    lines = [PAGE.format(verdict=verdict), f'| {" | ".join(HEAD)} |', '|' + '---|' * len(HEAD)]
     systems = list(SYSTEMS)
     seeds = {name: int(name.rpartition(' ')[2]) for name in rows}
     for name in sorted(rows, key=lambda name: (systems.index(rows[name]['system']), seeds[name])):
@@ -224,6 +227,22 @@ def page(rows: dict[str, Any]) -> str:
             f'| {" | ".join(_percent(row.get("lower", {}).get(str(n))) for n in LIMITS)} |'
         )
     return '\n'.join(lines)
+
+
+def _verdict(rows: list[dict[str, Any]]) -> str:
+    """Return in how many screens nothing is missing, the bound has held, and half was relaxed."""
+    missing = [(row['n_stable'] - row['found'], row['bound']) for row in rows]
+    complete = sum(not number for number, _ in missing)
+    held = sum(number <= bound for number, bound in missing)
+    half = sum(
+        2 * row['relaxations'] <= row['retained'] and row['found'] >= row['retained_found']
+        for row in rows
+    )
+    return (
+        f'Of {len(rows)} screens {complete} have found every phase; in {held} no more are missing '
+        f'than the bound (*at most*) says; {half} have found no fewer phases than the fixed reach '
+        'with at most half of its relaxations.'
+    )
 
 
 def _depths(below: dict[str, float] | None) -> str:

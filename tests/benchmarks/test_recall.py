@@ -32,6 +32,7 @@ def test_a_small_screen_finds_what_brute_force_does(codes, tmp_path):
     assert sum(row['spent'].values()) < row['brute_force']
     text = recall.page({f'{name}, seed 0': {'system': name, 'reference': 'emt', **row}})
     assert f'| {name} | EMT | 0 | {row["n_candidates"]} | {row["n_stable"]} |' in text
+    assert 'Of 1 screens 1 have found every phase; in 1 no more are missing' in text
 
 
 def assert_each_look_is_anew(screen):
