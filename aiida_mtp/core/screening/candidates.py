@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aiida_mtp.core._arrays import are_among, strings
-from aiida_mtp.core.screening.duplicates import DuplicateSettings, find_duplicates, is_referenced
+from aiida_mtp.core.screening.duplicates import (
+    DuplicateSettings,
+    differences_in_shape,
+    find_duplicates,
+    is_referenced,
+)
 from aiida_mtp.core.screening.funnel import RetainSettings, hull_members
 from aiida_mtp.core.screening.hull import hull_of
 from aiida_mtp.core.screening.perturbation import PerturbationSettings, perturbed
@@ -36,6 +41,7 @@ FIRST, LAST = 1, 2  # stages, by whose potential an energy is predicted
 TRUSTED = RetainSettings().trusted
 REACH = 10.0  # errors above the hull: what lies higher is not looked at for equals, nor again
 SAME = DuplicateSettings().energy
+ELSEWHERE = 0.15  # in shape: more than nearly all relaxations with DFT change after a label
 MOST, SHARE = 20_000, 0.05  # structures, share of all: what is looked at again, the nearest
 SHAKES = ((0.05, 0.02), (0.15, 0.05))  # Å of each coordinate, strain: of the copies, in turn
 LOOK = '@'  # between the name of a prototype and the number of the look that led it elsewhere
@@ -176,7 +182,8 @@ def with_lower_minima(
 
     A lower minimum that a prototype leads to is a candidate of its own, unless it is known already:
     DFT may think otherwise of the two. It takes the place of what could not be believed. What DFT
-    was asked about stays as it is, for errors are those of predictions made before the answer.
+    was asked about stays as it is, for errors are those of predictions made before the answer; if
+    the potential leads it elsewhere by now, that is a candidate of its own as well.
 
     Parameters
     ----------
@@ -193,7 +200,12 @@ def with_lower_minima(
     begun, current = both.take(is_begun), both.take(~is_begun)
     is_asked = are_among(current.ids, context.asked)
     batch = updated(candidates, current.take(~is_asked))
-    begun = _lowest(begun.take(_are_lower(begun, batch, current)))
+    asked = current.take(is_asked)
+    has_moved = _are_elsewhere(asked, candidates)
+    moved = asked.take(has_moved)
+    moved = moved.replaced(ids=strings([prototype_of(str(key)) for key in moved.ids]))
+    begun = begun.take(_are_lower(begun, batch, current))
+    begun = _lowest(StructureBatch.concatenate([begun, moved]))
     in_doubt = batch.ids[np.isin(batch.status, (EXTRAPOLATING, UNRELIABLE))]
     takes_place = are_among(begun.ids, in_doubt)
     batch = updated(batch, begun.take(takes_place))
@@ -201,10 +213,21 @@ def with_lower_minima(
     own = own.replaced(ids=strings([f'{key}{LOOK}{number}' for key in own.ids]))
     batch = StructureBatch.concatenate([batch, own])
     # with one potential for all, or copies are not alike: also for what keeps an older prediction
-    alike = updated(batch, current.take(is_asked))
+    alike = updated(batch, asked.take(~has_moved))
     batch = _with_copies(batch, alike, context)
     is_copy = (batch.status == DUPLICATE) & are_among(batch.ids, own.ids)
     return batch.take(~is_copy)
+
+
+def _are_elsewhere(asked: StructureBatch, candidates: StructureBatch) -> Bools:
+    """Return which are other crystals by now than those that DFT was asked about.
+
+    Its answers say nothing of what they have become.
+    """
+    row_of = {str(key): row for row, key in enumerate(candidates.ids)}
+    before = candidates.take([row_of[str(key)] for key in asked.ids])
+    elsewhere: Bools = differences_in_shape(asked, before) > ELSEWHERE
+    return elsewhere
 
 
 def _lowest(begun: StructureBatch) -> StructureBatch:

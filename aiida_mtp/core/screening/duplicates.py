@@ -115,6 +115,31 @@ def is_referenced(batch: StructureBatch, references: StructureBatch) -> Bools:
     return known
 
 
+def differences_in_shape(batch: StructureBatch, others: StructureBatch) -> Floats:
+    """Return how unlike structures are to others in the same rows, shape (n_structures,).
+
+    That is the largest difference between their fingerprints, in units of the cube root of the
+    volume per atom: 0.01 is about 0.025 Å in a metal. Volumes play no part.
+
+    Raises
+    ------
+    InputError
+        If a composition is not that of the other.
+    """
+    _, composition_of = distinct_compositions(
+        np.concatenate([batch.compositions, others.with_species(batch.species).compositions])
+    )
+    n = len(batch)
+    if not np.array_equal(composition_of[:n], composition_of[n:]):
+        raise InputError('structures are compared with others of the same compositions')
+    found = np.zeros(n)
+    for rows in _groups(np.arange(n), composition_of[:n]):
+        both = StructureBatch.concatenate([batch.take(rows), others.take(rows)])
+        values = fingerprints(both)
+        found[rows] = np.abs(values[: len(rows)] - values[len(rows) :]).max(axis=1)
+    return found
+
+
 @dataclass(frozen=True)
 class _Group:
     """Structures of one composition in order of energy."""

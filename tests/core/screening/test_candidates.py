@@ -284,3 +284,28 @@ def test_what_differs_makes_the_whole_again():
     assert (statuses(whole), copies(whole)) == (statuses(after), copies(after))
     assert np.array_equal(whole.positions, after.positions)
     assert len(differences(after, whole)) == 0
+
+
+def shifted(batch, name, by):
+    """Move the second atom of a crystal along the diagonal of its cell."""
+    row = batch.index_of(name)
+    positions = batch.positions.copy()
+    positions[batch.atoms_of(row)][1] += by
+    return batch.replaced(positions=positions)
+
+
+def test_what_is_led_elsewhere_than_where_it_was_asked_about_is_a_candidate():
+    """A label says nothing of another crystal that the same prototype leads to now."""
+    batch = joined({'a': -0.5, 'copy': -0.4999})
+    assert copies(batch) == {'copy': 'a'}
+    for by, names in ((0.01, {'a', 'copy'}), (0.6, {'a', 'copy', 'a@1'})):
+        begun = shifted(crystals({'a': -0.52}), 'a', by)
+        after = with_lower_minima(batch, begun, begun, 1, context('a'))
+        assert energies(after).keys() == names
+        assert energies(after)['a'] == -0.5
+        again = with_lower_minima(after, begun, begun, 2, context('a'))
+        assert energies(again) == energies(after)
+    assert energies(after)['a@1'] == -0.52
+    assert statuses(after)['a@1'] == PREDICTED
+    asked = with_lower_minima(after, begun, begun, 2, context('a', 'a@1'))
+    assert energies(asked) == energies(after)

@@ -6,7 +6,11 @@ import pytest
 from ase.build import bulk, make_supercell
 
 from aiida_mtp.core.errors import InputError
-from aiida_mtp.core.screening.duplicates import DuplicateSettings, find_duplicates
+from aiida_mtp.core.screening.duplicates import (
+    DuplicateSettings,
+    differences_in_shape,
+    find_duplicates,
+)
 from aiida_mtp.core.structures import StructureBatch
 
 
@@ -55,6 +59,21 @@ def test_of_equals_the_first_stays():
 def test_a_structure_without_energy_is_no_duplicate():
     batch = batch_of((cubic(), -1.0), (cubic(), np.nan), (cubic(), np.nan))
     assert find_duplicates(batch).tolist() == [0, 1, 2]
+
+
+def test_shapes_differ_in_whatever_cell_and_at_whatever_volume():
+    shaken = make_supercell(cubic(), [[2, 0, 0], [0, 1, 0], [0, 0, 1]])
+    shaken.rattle(0.02, seed=1)
+    nickel = (bulk('Ni', a=3.6), -1.0)
+    batch = batch_of((cubic(2.9), -1.0), nickel, (cubic(), -1.0), (layered(), -1.0))
+    others = batch_of((cubic(3.1), -2.0), nickel, (shaken, -1.0), (cubic(), -1.0))
+    found = differences_in_shape(batch, others)
+    assert found[:2] == pytest.approx(0.0, abs=1e-9)
+    assert 1e-3 < found[2] < 0.1
+    assert found[3] > 0.15
+    with pytest.raises(InputError, match='of the same compositions'):
+        differences_in_shape(batch.take([0, 1]), others.take([1, 0]))
+    assert differences_in_shape(batch.take([]), others.take([])).shape == (0,)
 
 
 def test_confirmation_by_pymatgen_near_the_hull():
