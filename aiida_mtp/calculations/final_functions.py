@@ -60,8 +60,12 @@ def _context(
     report_2: Dict,
     *answers: StructureSetData | None,
 ) -> Context:
-    asked = {str(key) for one in answers if one is not None for key in one.get_batch().ids}
-    return Context(references.get_batch(), _sigmas(report_1, report_2), asked)
+    return Context(references.get_batch(), _sigmas(report_1, report_2), _asked(*answers))
+
+
+def _asked(*answers: StructureSetData | None) -> set[str]:
+    """Return the ids of those that DFT was asked about."""
+    return {str(key) for one in answers if one is not None for key in one.get_batch().ids}
 
 
 def _sigmas(report_1: Dict, report_2: Dict) -> dict[int, float]:
@@ -152,13 +156,19 @@ def predict_anew(candidates: StructureSetData, **parts: StructureSetData) -> Str
 
 @calcfunction
 def newest_predictions(
-    previous: StructureSetData | None = None, **parts: StructureSetData
+    previous: StructureSetData | None = None,
+    labels: StructureSetData | None = None,
+    relaxed: StructureSetData | None = None,
+    **parts: StructureSetData,
 ) -> StructureSetData:
     """Return what the newest potential predicts, and of other candidates what one before did.
 
-    They are few, where `predict_anew` would keep all candidates once more in every round.
+    They are few, where `predict_anew` would keep all candidates once more in every round. What DFT
+    was asked about is left out: errors are those of predictions made before the answer, and the
+    answer is of the geometry of then.
     """
     new = predictions(_joined(parts))
+    new = new.take(~are_among(new.ids, _asked(labels, relaxed)))
     if previous is not None:
         old = previous.get_batch()
         new = StructureBatch.concatenate([new, old.take(~are_among(old.ids, new.ids))])

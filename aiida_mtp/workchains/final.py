@@ -334,7 +334,7 @@ class MtpFinalWorkChain(PotentialWorkChain):
         if parts and not self.ctx.round:  # most of what the stage before has predicted
             self.ctx.candidates = predict_anew(self.ctx.candidates, **parts)
         elif parts:
-            newest = newest_predictions(self.ctx.changes.get('newest'), **parts)
+            newest = newest_predictions(self.ctx.changes.get('newest'), **self.ctx.answers, **parts)
             self.ctx.changes = {**self.ctx.changes, 'newest': newest}
         return None
 

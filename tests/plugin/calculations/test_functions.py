@@ -251,6 +251,18 @@ def test_predictions_of_rounds_add_up(predicted):
     assert one.columns['stage'].tolist() == [2, 2, 2, 2]
 
 
+@pytest.mark.parametrize('answers', ['labels', 'relaxed'])
+def test_a_prediction_made_after_the_answer_is_none(predicted, answers):
+    """Errors are those of predictions made before DFT was asked, at the geometry of then."""
+    part = predicted(['b2', 'b2-twice'], -10.3, -20.8)
+    assert ids(newest_predictions(part_0=part)) == ['ni', 'b2', 'b2-twice', 'al']
+    known = {answers: stored(part.get_batch().take([1]))}
+    assert ids(newest_predictions(part_0=part, **known)) == ['ni', 'b2-twice', 'al']
+    earlier = newest_predictions(part_0=predicted(['b2'], -10.2))
+    found = newest_predictions(earlier, part_0=part, **known).get_batch()
+    assert dict(zip(found.ids, found.energies, strict=True))['b2'] == -10.2
+
+
 def test_prototypes_begin_afresh_and_lower_minima_count(predicted):
     stage_1, stage_2 = predicted(['b2', 'b2-twice'], -10.0, -20.5), predicted(['b2'], -10.2)
     report = Dict({'training': {'energy': {'rmse': 0.01}}})
