@@ -248,7 +248,7 @@ def relaxation_of(structures: Any, structure_id: str) -> tuple[Any, StructureBat
     """Return the job that relaxed a structure, what it gave, and the row; None if it is in none.
 
     Sets are joined of others, on which one has to look further: for one that holds the structure
-    with this very energy, there under the name of its prototype if it is a later find.
+    with this very energy, there under another name of its prototype if it is a later find.
     """
     from aiida.orm import CalcJobNode
 
@@ -262,12 +262,22 @@ def relaxation_of(structures: Any, structure_id: str) -> tuple[Any, StructureBat
         return structures.creator, batch, row
     for node in _joined_of(structures):
         other = node.get_batch()
-        twin = row_of(other, structure_id)
-        if twin is not None and _is_same(other.energies[twin], batch.energies[row]):
-            found = relaxation_of(node, structure_id)
+        twin = _twin_of(other, structure_id, batch.energies[row])
+        if twin is not None:
+            found = relaxation_of(node, str(other.ids[twin]))
             if found is not None:
                 return found
     return None
+
+
+def _twin_of(batch: StructureBatch, structure_id: str, energy: float) -> int | None:
+    """Return the row with this very energy: of this name, or of what its prototype has become."""
+    row = row_of(batch, structure_id)
+    if row is not None and _is_same(batch.energies[row], energy):
+        return row
+    name = prototype_of(structure_id)
+    equal = np.flatnonzero(batch.energies == energy)
+    return next((int(row) for row in equal if prototype_of(str(batch.ids[row])) == name), None)
 
 
 def _joined_of(structures: Any) -> Iterator[Any]:

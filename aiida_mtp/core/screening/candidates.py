@@ -29,6 +29,7 @@ from aiida_mtp.core.screening.verification import (
     PREDICTED,
     RELAXED,
     UNRELIABLE,
+    rows_of,
 )
 from aiida_mtp.core.structures import StructureBatch
 
@@ -224,8 +225,7 @@ def _are_elsewhere(asked: StructureBatch, candidates: StructureBatch) -> Bools:
 
     Its answers say nothing of what they have become.
     """
-    row_of = {str(key): row for row, key in enumerate(candidates.ids)}
-    before = candidates.take([row_of[str(key)] for key in asked.ids])
+    before = candidates.take(rows_of(candidates, asked))
     elsewhere: Bools = differences_in_shape(asked, before) > ELSEWHERE
     return elsewhere
 

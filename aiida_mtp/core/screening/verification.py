@@ -209,7 +209,7 @@ def prospects(
     final = _known(candidates, relaxed, hull, steps, RELAXED)
     harmonic = np.zeros(len(candidates))
     if labels is not None and len(labels):
-        harmonic[_rows_of(candidates, labels)] = harmonic_gains(labels)
+        harmonic[rows_of(candidates, labels)] = harmonic_gains(labels)
     gains = judge_gains(labelled - final, harmonic)
     seen = np.where(np.isfinite(final), final, labelled - gains.expected)
     known = np.isfinite(seen)
@@ -344,14 +344,14 @@ def _known(
     energies = np.full(len(candidates), np.nan)
     if found is None or not len(found):
         return energies
-    rows, done = _rows_of(candidates, found), found.status == 'done'
+    rows, done = rows_of(candidates, found), found.status == 'done'
     steps[rows[done]] = word
     steps[rows[~done]] = FAILED
     energies[rows[done]] = hull.formation_energies(found)[done]
     return energies
 
 
-def _rows_of(candidates: StructureBatch, found: StructureBatch) -> Ints:
+def rows_of(candidates: StructureBatch, found: StructureBatch) -> Ints:
     """Return the rows of candidates by the ids of others."""
     row_of: Mapping[str, int] = {str(key): row for row, key in enumerate(candidates.ids)}
     return np.array([row_of[str(key)] for key in found.ids], dtype=np.int64)

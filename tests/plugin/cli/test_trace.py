@@ -81,6 +81,29 @@ def test_a_later_find_leads_to_the_job_that_found_it(screen, graph):
     assert relaxation_of(last, 'toy-unknown') is None
 
 
+def test_a_find_that_an_earlier_find_was_led_to(screen, graph):
+    """A candidate that DFT was asked about, and that is led elsewhere, has a new name there."""
+    stage = screen.outputs.stage_2.structures
+    batch = stage.get_batch()
+    caller = graph.chain('MtpFinalWorkChain', 'final')
+    row = batch.take([batch.index_of('toy-AlNi')])
+
+    def named(name, energy):
+        return row.replaced(ids=np.array([name], dtype=object), energies=np.array([energy]))
+
+    earlier = [row, named('toy-AlNi@1', -12.0)]
+    part = StructureSetData.from_batch(StructureBatch.concatenate(earlier))
+    job = graph.job('relax', caller, 'current_2_0', {}, {'structures': part})
+    after = [batch, named('toy-AlNi@1', -11.0), named('toy-AlNi@2', -12.0)]
+    looked = StructureSetData.from_batch(StructureBatch.concatenate(after))
+    inputs = {'candidates': stage, 'current_0': part}
+    graph.function('take_lower', caller, inputs, {'result': looked})
+    found, relaxed, place = relaxation_of(looked, 'toy-AlNi@2')
+    assert found.uuid == job.uuid
+    assert relaxed.ids[place] == 'toy-AlNi@1'
+    assert relaxed.energies[place] == -12.0
+
+
 def test_an_element_went_to_dft_at_once(screen):
     found = trace(screen, 'Al')
     assert found.structure_id == 'fcc:Al'
