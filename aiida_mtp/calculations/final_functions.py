@@ -14,6 +14,7 @@ from aiida_mtp.core.screening.candidates import (
     FIRST,
     LAST,
     Context,
+    after_look,
     differences,
     join_stages,
     look_again,
@@ -21,7 +22,6 @@ from aiida_mtp.core.screening.candidates import (
     predictions,
     shaken,
     updated,
-    with_lower_minima,
 )
 from aiida_mtp.core.screening.verification import (
     Prospects,
@@ -131,7 +131,7 @@ def take_lower(
 ) -> StructureSetData:
     """Return lower minima that were found, and candidates no longer as given.
 
-    Of hundreds of thousands they are few, and all is kept in each look. See `with_lower_minima`: of
+    Of hundreds of thousands they are few, and all is kept in each look. See `after_look`: of
     the parts, `begun_…` have been relaxed from prototypes and `current_…` from where they were.
     """
     begun, current = (
@@ -140,7 +140,7 @@ def take_lower(
     )
     context = _context(references, report_1, report_2, labels, relaxed)
     batch = _as_last_predicted(candidates, looked, newest)
-    after = with_lower_minima(batch, begun, current, number.value, context)
+    after = after_look(batch, begun, current, number.value, context)
     return StructureSetData.from_batch(differences(candidates.get_batch(), after))
 
 

@@ -172,7 +172,7 @@ def shaken(prototypes: StructureBatch, copies: int, seed: int) -> list[Structure
     return sets
 
 
-def with_lower_minima(
+def after_look(
     candidates: StructureBatch,
     begun: StructureBatch,
     current: StructureBatch,

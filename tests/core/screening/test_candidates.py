@@ -6,6 +6,7 @@ import pytest
 from aiida_mtp.core._arrays import strings
 from aiida_mtp.core.screening.candidates import (
     Context,
+    after_look,
     differences,
     join_stages,
     look_again,
@@ -14,7 +15,6 @@ from aiida_mtp.core.screening.candidates import (
     prototype_of,
     shaken,
     updated,
-    with_lower_minima,
 )
 from aiida_mtp.core.screening.verification import DUPLICATE, PREDICTED, RELAXED, UNRELIABLE
 from aiida_mtp.core.structures import StructureBatch
@@ -158,7 +158,7 @@ def test_shaken_copies_are_near_their_prototypes_and_others_each_time():
 def test_of_all_a_prototype_leads_to_the_lowest_counts():
     batch = joined({'a': -0.4})
     begun = [crystals({'a': (lattice, e)}) for lattice, e in ((3.0, -0.45), (3.1, -0.47), (3.2, 0))]
-    after = with_lower_minima(
+    after = after_look(
         batch, StructureBatch.concatenate(begun), crystals({'a': -0.4}), 1, context()
     )
     assert energies(after) == {'a': -0.4, 'a@1': -0.47}
@@ -167,7 +167,7 @@ def test_of_all_a_prototype_leads_to_the_lowest_counts():
 
 def test_a_lower_minimum_is_a_candidate_of_its_own():
     batch = joined({'a': -0.4, 'b': (3.1, -0.5)})
-    after = with_lower_minima(
+    after = after_look(
         batch,
         begun=crystals({'a': (3.0, -0.45), 'b': (3.2, -0.3)}),
         current=crystals({'a': -0.41, 'b': (3.1, -0.52)}),
@@ -181,7 +181,7 @@ def test_a_lower_minimum_is_a_candidate_of_its_own():
 
 def test_what_dft_has_answered_keeps_its_prediction():
     batch = joined({'a': -0.4, 'b': (3.1, -0.5)})
-    after = with_lower_minima(
+    after = after_look(
         batch,
         begun=crystals({'a': (3.0, -0.45), 'b': (3.1, -0.52)}),
         current=crystals({'a': -0.42, 'b': (3.1, -0.52)}),
@@ -192,7 +192,7 @@ def test_what_dft_has_answered_keeps_its_prediction():
     assert energies(after) == {'a': -0.4, 'b': -0.5, 'a@2': -0.45}
     assert prototype_of('a@2') == 'a'
     assert statuses(after)['a@2'] == PREDICTED
-    again = with_lower_minima(
+    again = after_look(
         after,
         begun=crystals({'a': (3.0, -0.45)}),
         current=crystals({'a': -0.42, 'b': (3.1, -0.52), 'a@2': (3.0, -0.45)}),
@@ -204,7 +204,7 @@ def test_what_dft_has_answered_keeps_its_prediction():
 
 def test_a_find_that_is_known_already_is_none():
     batch = joined({'a': -0.4, 'b': (3.0, -0.5)})
-    after = with_lower_minima(
+    after = after_look(
         batch,
         begun=crystals({'a': (3.0, -0.52), 'b': (3.0, -0.52)}),
         current=crystals({'a': -0.42, 'b': (3.0, -0.52)}),
@@ -217,7 +217,7 @@ def test_a_find_that_is_known_already_is_none():
 
 def test_of_equals_those_stay_that_dft_was_asked_about():
     batch = joined({'a': (3.0, -0.40), 'asked': -0.5})
-    after = with_lower_minima(
+    after = after_look(
         batch,
         begun=crystals({'a': -0.5205, 'asked': -0.52}),
         current=crystals({'a': (3.0, -0.40), 'asked': -0.52}),
@@ -225,7 +225,7 @@ def test_of_equals_those_stay_that_dft_was_asked_about():
         context=context('asked'),
     )
     assert energies(after) == {'a': -0.4, 'asked': -0.5}  # what `a` leads to is known
-    after = with_lower_minima(
+    after = after_look(
         joined({'a': (3.0, -0.40), 'asked': -0.5}),
         begun=crystals({}),
         current=crystals({'a': -0.5205, 'asked': -0.52}),
@@ -239,7 +239,7 @@ def test_of_equals_those_stay_that_dft_was_asked_about():
 def test_copies_stay_copies():
     batch = joined({'a': -0.5, 'copy': -0.4999})
     assert copies(batch) == {'copy': 'a'}
-    after = with_lower_minima(
+    after = after_look(
         batch,
         begun=crystals({'a': (3.1, -0.6), 'copy': -0.51}),
         current=crystals({'a': -0.51}),
@@ -255,7 +255,7 @@ def test_what_could_not_be_believed_is_predicted_now():
     first = first.replaced(status=strings(['converged', 'converged', 'min_dist']))
     batch = join_stages(crystals({}), first, context())
     assert statuses(batch)['a'] == UNRELIABLE
-    after = with_lower_minima(batch, crystals({'a': -0.3}), crystals({}), 1, context())
+    after = after_look(batch, crystals({'a': -0.3}), crystals({}), 1, context())
     assert statuses(after)['a'] == PREDICTED
     assert energies(after) == {'a': -0.3}
 
@@ -269,7 +269,7 @@ def test_newer_ones_take_the_places_of_others():
 
 def test_what_differs_makes_the_whole_again():
     before = joined({'a': -0.5, 'copy': -0.4999, 'b': (3.1, -0.4), 'lost': (3.3, np.nan)})
-    after = with_lower_minima(
+    after = after_look(
         before,
         begun=crystals({'a': (3.2, -0.6)}),
         current=crystals({'a': -0.5, 'copy': (3.0, -0.51)}),
@@ -300,12 +300,12 @@ def test_what_is_led_elsewhere_than_where_it_was_asked_about_is_a_candidate():
     assert copies(batch) == {'copy': 'a'}
     for by, names in ((0.01, {'a', 'copy'}), (0.6, {'a', 'copy', 'a@1'})):
         begun = shifted(crystals({'a': -0.52}), 'a', by)
-        after = with_lower_minima(batch, begun, begun, 1, context('a'))
+        after = after_look(batch, begun, begun, 1, context('a'))
         assert energies(after).keys() == names
         assert energies(after)['a'] == -0.5
-        again = with_lower_minima(after, begun, begun, 2, context('a'))
+        again = after_look(after, begun, begun, 2, context('a'))
         assert energies(again) == energies(after)
     assert energies(after)['a@1'] == -0.52
     assert statuses(after)['a@1'] == PREDICTED
-    asked = with_lower_minima(after, begun, begun, 2, context('a', 'a@1'))
+    asked = after_look(after, begun, begun, 2, context('a', 'a@1'))
     assert energies(asked) == energies(after)
