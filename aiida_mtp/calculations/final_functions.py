@@ -16,6 +16,7 @@ from aiida_mtp.core.screening.candidates import (
     Context,
     after_look,
     differences,
+    elements_of,
     join_stages,
     look_again,
     merged,
@@ -80,7 +81,6 @@ def _sigmas(report_1: Dict, report_2: Dict) -> dict[int, float]:
 def begin_afresh(
     candidates: StructureSetData,
     prototypes: StructureSetData,
-    references: StructureSetData,
     settings: Dict,
     report_1: Dict,
     report_2: Dict,
@@ -91,19 +91,13 @@ def begin_afresh(
     """Return what the last potential should relax from where it began. See `look_again`.
 
     `begun_0`: prototypes; `begun_1` …: copies of these, other ones each time this is done;
-    `current`: what candidates have become, to compare with. The elements are in all of them.
+    `current`: what candidates have become, to compare with.
     """
     batch, chosen = _as_last_predicted(candidates, looked, newest), _verification(settings)
-    context = _context(references, report_1, report_2)
-    begun, current = look_again(batch, prototypes.get_batch(), context)
+    begun, current = look_again(batch, prototypes.get_batch(), _sigmas(report_1, report_2))
     copies = shaken(begun, chosen.shaken, chosen.seed + number.value * chosen.shaken)
     sets = {f'begun_{i}': one for i, one in enumerate([begun, *copies])} | {'current': current}
-    return {
-        name: StructureSetData.from_batch(
-            _bare(StructureBatch.concatenate([one, context.references]))
-        )
-        for name, one in sets.items()
-    }
+    return {name: StructureSetData.from_batch(_bare(one)) for name, one in sets.items()}
 
 
 def _as_last_predicted(
@@ -151,11 +145,14 @@ def _joined(parts: dict[str, StructureSetData]) -> StructureBatch:
 @calcfunction
 def predict_anew(candidates: StructureSetData, **parts: StructureSetData) -> StructureSetData:
     """Return the candidates with what a better potential made of some; the others as they are."""
-    return StructureSetData.from_batch(updated(candidates.get_batch(), predictions(_joined(parts))))
+    batch = candidates.get_batch()
+    new = predictions(_joined(parts), elements_of(batch))
+    return StructureSetData.from_batch(updated(batch, new))
 
 
 @calcfunction
 def newest_predictions(
+    candidates: StructureSetData,
     previous: StructureSetData | None = None,
     labels: StructureSetData | None = None,
     relaxed: StructureSetData | None = None,
@@ -167,7 +164,7 @@ def newest_predictions(
     was asked about is left out: errors are those of predictions made before the answer, and the
     answer is of the geometry of then.
     """
-    new = predictions(_joined(parts))
+    new = predictions(_joined(parts), elements_of(candidates.get_batch()))
     new = new.take(~are_among(new.ids, _asked(labels, relaxed)))
     if previous is not None:
         old = previous.get_batch()
@@ -200,12 +197,10 @@ def choose_candidates(
 ) -> dict[str, Any]:
     """Return which candidates DFT should label and relax next.
 
-    `to_label`, `to_relax`: empty if enough is known. `contenders`: what is worth predicting anew,
-    and the elements that it will be counted from. In the first round some are drawn at random; they
-    are the output `audited`.
+    `to_label`, `to_relax`: empty if enough is known. `contenders`: what is worth predicting anew.
+    In the first round some are drawn at random; they are the output `audited`.
     """
     batch, chosen = _as_last_predicted(candidates, looked, newest), _verification(settings)
-    elements = references.get_batch()
     found = _judged(batch, references, chosen, _sigmas(report_1, report_2), labels, relaxed)
     outputs: dict[str, Any] = {}
     to_label = found.to_label
@@ -216,14 +211,11 @@ def choose_candidates(
     in_audit = np.zeros(len(batch), dtype=bool)
     if audited is not None:
         in_audit = are_among(batch.ids, audited.get_batch().ids)
-    contenders = batch.take(found.contenders)
-    if len(contenders):
-        contenders = StructureBatch.concatenate([contenders, elements])
     return {
         **outputs,
         'to_label': StructureSetData.from_batch(_bare(batch.take(to_label))),
         'to_relax': StructureSetData.from_batch(_bare(batch.take(found.to_relax))),
-        'contenders': StructureSetData.from_batch(_bare(contenders)),
+        'contenders': StructureSetData.from_batch(_bare(batch.take(found.contenders))),
         'report': Dict(_report(found, chosen, in_audit)),
     }
 

@@ -183,14 +183,14 @@ class MtpFinalWorkChain(PotentialWorkChain):
         found = begin_afresh(
             self.ctx.candidates,
             self.inputs.prototypes,
-            self.inputs.references,
             self.inputs.settings,
             number=Int(self.ctx.look),
             **self._stage_reports(),
             **self.ctx.changes,
         )
         for name, structures in sorted(found.items()):
-            self._queue_relaxations(structures, f'{name}_{self.ctx.look}')
+            if len(structures):
+                self._queue_relaxations(structures, f'{name}_{self.ctx.look}')
 
     def inspect_afresh(self) -> ExitCode | None:
         """Add lower minima to the candidates, and take all else as the last potential has it."""
@@ -334,7 +334,9 @@ class MtpFinalWorkChain(PotentialWorkChain):
         if parts and not self.ctx.round:  # most of what the stage before has predicted
             self.ctx.candidates = predict_anew(self.ctx.candidates, **parts)
         elif parts:
-            newest = newest_predictions(self.ctx.changes.get('newest'), **self.ctx.answers, **parts)
+            newest = newest_predictions(
+                self.ctx.candidates, self.ctx.changes.get('newest'), **self.ctx.answers, **parts
+            )
             self.ctx.changes = {**self.ctx.changes, 'newest': newest}
         return None
 

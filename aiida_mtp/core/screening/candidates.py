@@ -91,18 +91,30 @@ def join_stages(last: StructureBatch, first: StructureBatch, context: Context) -
     return _with_copies(batch, batch, context)
 
 
-def predictions(relaxed: StructureBatch) -> StructureBatch:
-    """Return what can be believed of what the last potential has relaxed, elements among it.
+def elements_of(candidates: StructureBatch) -> dict[str, float]:
+    """Return what formation energies of the last stage are counted from: element → eV/atom."""
+    counted = candidates.energies_per_atom - candidates.columns['formation_energy']
+    known = (candidates.columns['stage'] == LAST) & np.isfinite(counted)
+    is_pure = candidates.compositions == candidates.n_atoms[:, None]
+    rows = (np.flatnonzero(known & own) for own in is_pure.T)
+    return {
+        species: float(counted[own[0]])
+        for species, own in zip(candidates.species, rows, strict=True)
+        if len(own)
+    }
 
-    Nothing is returned if there is not one of each element to count formation energies from.
+
+def predictions(relaxed: StructureBatch, elements: Mapping[str, float]) -> StructureBatch:
+    """Return what can be believed of what a later potential has relaxed.
+
+    Parameters
+    ----------
+    elements
+        What all formation energies are counted from, see `elements_of`. Potentials that have learnt
+        the same labels agree in the mean of all energies, but not in the few of the elements:
+        counted from its own, all that one of them predicts would be off by up to its error there.
     """
-    new = relaxed.take(_are_believed(relaxed))
-    pure = np.count_nonzero(new.compositions, axis=1) == 1
-    if new.compositions[pure].any(axis=0).all():
-        new = _with_formation_energies(new, LAST)
-    else:
-        nothing = np.zeros(0)
-        new = new.take([]).with_columns(formation_energy=nothing, stage=nothing.astype(np.int64))
+    new = _counted_from(elements, relaxed.take(_are_believed(relaxed)), LAST)
     blank = strings([''] * len(new))
     return new.replaced(status=strings([PREDICTED] * len(new))).with_columns(duplicate_of=blank)
 
@@ -139,15 +151,20 @@ def merged(batch: StructureBatch, differences: StructureBatch) -> StructureBatch
 
 
 def look_again(
-    candidates: StructureBatch, prototypes: StructureBatch, context: Context
+    candidates: StructureBatch, prototypes: StructureBatch, sigmas: Mapping[int, float]
 ) -> tuple[StructureBatch, StructureBatch]:
     """Return the prototypes worth relaxing from where they began, and what they are compared with.
 
     Those are left out whose candidates lie out of reach of the hull, and of hundreds of thousands
     all but the nearest.
+
+    Parameters
+    ----------
+    sigmas
+        Of each stage, the error of its energies, eV/atom.
     """
     known = np.isin(candidates.status, (PREDICTED, DUPLICATE))
-    errors = np.array([context.sigmas[stage] for stage in candidates.columns['stage']])
+    errors = np.array([sigmas[stage] for stage in candidates.columns['stage']])
     distances = _above_hull(candidates, known)
     nearest = np.argsort(distances, kind='stable')[: max(MOST, int(SHARE * len(candidates)))]
     near = np.zeros(len(candidates), dtype=bool)
@@ -189,14 +206,13 @@ def after_look(
     Parameters
     ----------
     begun
-        Relaxed by the last potential from prototypes and from copies of them, and the elements.
+        Relaxed by the last potential from prototypes and from copies of them.
     current
-        The candidates near the hull, relaxed by the same potential from where they were, and the
-        elements.
+        The candidates near the hull, relaxed by the same potential from where they were.
     number
         Of this look, counted from 1: part of the names of new candidates.
     """
-    both = predictions(StructureBatch.concatenate([begun, current]))
+    both = predictions(StructureBatch.concatenate([begun, current]), elements_of(candidates))
     is_begun = np.arange(len(both)) < np.sum(_are_believed(begun))
     begun, current = both.take(is_begun), both.take(~is_begun)
     is_asked = are_among(current.ids, context.asked)
@@ -298,15 +314,23 @@ def _asked_first(stands_for: Ints, batch: StructureBatch, asked: Collection[str]
 
 
 def _with_formation_energies(batch: StructureBatch, stage: int) -> StructureBatch:
-    """Return structures with their formation energies by the elements among them.
+    """Return what a stage relaxed with formation energies by the elements among it."""
+    hull = hull_of(batch.take(hull_members(batch))).hull
+    elements = dict(zip(hull.species, hull.references.tolist(), strict=True))
+    return _counted_from(elements, batch, stage)
+
+
+def _counted_from(
+    elements: Mapping[str, float], batch: StructureBatch, stage: int
+) -> StructureBatch:
+    """Return structures with their formation energies.
 
     Forces and stresses are left out: two fifths of the bytes, and next to nothing at a minimum.
     """
-    hull = hull_of(batch.take(hull_members(batch))).hull
+    counts = batch.with_species(tuple(elements)).compositions
+    formation = (batch.energies - counts @ np.array(list(elements.values()))) / batch.n_atoms
     bare = batch.without_labels().replaced(energies=batch.energies)
-    return bare.with_columns(
-        formation_energy=hull.formation_energies(batch), stage=np.full(len(batch), stage)
-    )
+    return bare.with_columns(formation_energy=formation, stage=np.full(len(batch), stage))
 
 
 def _above_hull(batch: StructureBatch, usable: Bools) -> Floats:

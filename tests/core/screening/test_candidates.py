@@ -8,6 +8,7 @@ from aiida_mtp.core.screening.candidates import (
     Context,
     after_look,
     differences,
+    elements_of,
     join_stages,
     look_again,
     merged,
@@ -95,11 +96,26 @@ def test_the_last_stage_counts_and_crystals_are_counted_once():
     assert dict(zip(batch.ids, batch.columns['stage'], strict=True))['c'] == 1
 
 
-def test_without_an_element_nothing_is_predicted():
-    whole = crystals({'a': -0.5})
-    assert len(predictions(whole)) == 3
-    assert len(predictions(whole.take(whole.ids != 'al'))) == 0
-    assert ids_of(predictions(whole.replaced(status=strings(['volume', *['converged'] * 2])))) == []
+def test_predictions_of_all_potentials_are_counted_from_the_same():
+    """A potential that is off at an element says nothing else of the compounds."""
+    batch = joined({'a': -0.5})
+    elements = elements_of(batch)
+    assert elements == {'Al': 0.0, 'Ni': 0.0}
+    off = crystals({'a': -0.52})
+    off = off.replaced(energies=np.where(off.ids == 'al', 0.03, off.energies))
+    assert energies(predictions(off, elements)) == {'a': -0.52}
+    assert energies(predictions(off.take(off.ids == 'a'), {'Al': -0.1, 'Ni': 0.0})) == {'a': -0.47}
+    assert elements_of(updated(batch, predictions(off, elements))) == elements
+    assert ids_of(predictions(off.replaced(status=strings(['volume'] * 3)), elements)) == []
+
+
+def test_elements_are_those_of_the_last_stage():
+    first = crystals({'a': -0.4})
+    first = first.replaced(energies=first.energies - 1.0 * first.n_atoms)
+    batch = join_stages(crystals({'a': -0.5}).take([0, 1]), first, context())
+    assert elements_of(batch) == {'Al': 0.0, 'Ni': 0.0}
+    failed = batch.replaced(energies=np.where(batch.ids == 'ni', np.nan, batch.energies))
+    assert elements_of(failed) == {'Al': 0.0}
 
 
 def ids_of(batch):
@@ -109,18 +125,18 @@ def ids_of(batch):
 def test_what_is_out_of_reach_is_not_looked_at_again():
     batch = joined({'low': -0.5, 'copy': -0.4999, 'high': (3.1, -0.25)})
     given = crystals({'low': np.nan, 'copy': np.nan, 'high': np.nan}, lattice=3.3)
-    begun, current = look_again(batch, given, context(sigma=0.02))
+    begun, current = look_again(batch, given, context(sigma=0.02).sigmas)
     assert ids_of(begun) == ['low', 'copy']
     assert ids_of(current) == ['low']
     assert np.array_equal(begun.cells[0], given.cells[given.index_of('low')])
-    begun, current = look_again(batch, given, context(sigma=0.03))
+    begun, current = look_again(batch, given, context(sigma=0.03).sigmas)
     assert ids_of(begun) == ['low', 'copy', 'high']
     assert ids_of(current) == ['low', 'high']
     lost = batch.replaced(
         status=strings([UNRELIABLE if s == PREDICTED else s for s in batch.status])
     )
     assert (
-        'high' in look_again(lost, given, context(sigma=0.02))[0].ids
+        'high' in look_again(lost, given, context(sigma=0.02).sigmas)[0].ids
     )  # it may end well this time
 
 
@@ -128,7 +144,7 @@ def test_a_find_is_looked_at_by_its_prototype():
     batch = joined({'low': -0.5})
     find = batch.take(batch.ids == 'low').replaced(ids=strings(['low@1']))
     begun, current = look_again(
-        StructureBatch.concatenate([batch, find]), crystals({'low': np.nan}), context()
+        StructureBatch.concatenate([batch, find]), crystals({'low': np.nan}), context().sigmas
     )
     assert ids_of(begun) == ['low']
     assert ids_of(current) == ['low', 'low@1']
@@ -138,7 +154,7 @@ def test_of_hundreds_of_thousands_the_nearest_are_looked_at_again(monkeypatch):
     batch = joined({'high': (3.1, -0.45), 'low': -0.5, 'copy': -0.4999})
     given = crystals({'low': np.nan, 'copy': np.nan, 'high': np.nan})
     monkeypatch.setattr('aiida_mtp.core.screening.candidates.MOST', 2)
-    begun, current = look_again(batch, given, context())
+    begun, current = look_again(batch, given, context().sigmas)
     assert (ids_of(begun), ids_of(current)) == (['low', 'copy'], ['low'])
 
 

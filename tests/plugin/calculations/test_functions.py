@@ -235,19 +235,19 @@ def test_predictions_of_rounds_add_up(predicted):
     rounds = [
         {'part_0': predicted(['b2'], -10.3), 'part_1': predicted(['b2-twice'], -20.8)},
         {'part_0': predicted(['b2'], -10.4)},
-        {'part_0': stored(predicted([]).get_batch().take([0]))},  # no aluminium to count from
+        {'part_0': stored(predicted(['b2'], -10.5).get_batch().take([1]))},  # no elements among it
     ]
     whole, newest = candidates, {}
     for parts in rounds:
         whole = predict_anew(whole, **parts)
-        newest = {'previous': newest_predictions(**newest, **parts)}
+        newest = {'previous': newest_predictions(candidates, **newest, **parts)}
     again = update_candidates(candidates, newest=newest['previous'])
     assert ids(again) == ids(whole) == ids(candidates)
     one, other = again.get_batch(), whole.get_batch()
     np.testing.assert_array_equal(one.energies, other.energies)
     for name in ('stage', 'formation_energy'):
         np.testing.assert_array_equal(one.columns[name], other.columns[name])
-    assert dict(zip(one.ids, one.energies, strict=True))['b2'] == -10.4
+    assert dict(zip(one.ids, one.energies, strict=True))['b2'] == -10.5
     assert one.columns['stage'].tolist() == [2, 2, 2, 2]
 
 
@@ -255,11 +255,13 @@ def test_predictions_of_rounds_add_up(predicted):
 def test_a_prediction_made_after_the_answer_is_none(predicted, answers):
     """Errors are those of predictions made before DFT was asked, at the geometry of then."""
     part = predicted(['b2', 'b2-twice'], -10.3, -20.8)
-    assert ids(newest_predictions(part_0=part)) == ['ni', 'b2', 'b2-twice', 'al']
+    report = Dict({'training': {'energy': {'rmse': 0.01}}})
+    candidates = gather_candidates(part, part, part, report, report)
+    assert ids(newest_predictions(candidates, part_0=part)) == ['ni', 'b2', 'b2-twice', 'al']
     known = {answers: stored(part.get_batch().take([1]))}
-    assert ids(newest_predictions(part_0=part, **known)) == ['ni', 'b2-twice', 'al']
-    earlier = newest_predictions(part_0=predicted(['b2'], -10.2))
-    found = newest_predictions(earlier, part_0=part, **known).get_batch()
+    assert ids(newest_predictions(candidates, part_0=part, **known)) == ['ni', 'b2-twice', 'al']
+    earlier = newest_predictions(candidates, part_0=predicted(['b2'], -10.2))
+    found = newest_predictions(candidates, earlier, part_0=part, **known).get_batch()
     assert dict(zip(found.ids, found.energies, strict=True))['b2'] == -10.2
 
 
@@ -273,19 +275,20 @@ def test_prototypes_begin_afresh_and_lower_minima_count(predicted):
     batch = stage_1.get_batch()
     given = stored(batch.replaced(cells=batch.cells * 1.1, status=words(['new'] * 4)))
     settings = Dict({'shaken': 1})
-    begun = begin_afresh(candidates, given, elements, settings, report, report, Int(1))
+    begun = begin_afresh(candidates, given, settings, report, report, Int(1))
     assert begun.keys() == {'begun_0', 'begun_1', 'current'}
     for name, is_given in (('begun_0', True), ('begun_1', False)):
         one = begun[name].get_batch()
-        assert set(one.ids) == {'b2', 'b2-twice', 'element-ni', 'element-al'}
+        assert set(one.ids) == {'b2', 'b2-twice'}
         cell = one.cells[one.index_of('b2')]
         assert np.array_equal(cell, given.get_batch().cells[1]) == is_given
         assert set(one.status) == {'new'}
     answers = predicted(['b2'], -10.2)
+    newer = newest_predictions(candidates, part_0=predicted(['b2-twice'], -20.6))
     for lower, known, expected in (
         (-10.1, {}, {'b2': -10.25, 'b2-twice': -20.5}),
         (-10.3, {}, {'b2': -10.25, 'b2-twice': -20.5, 'b2@1': -10.3}),
-        (-10.1, {'newest': predicted(['b2-twice'], -20.6)}, {'b2': -10.25, 'b2-twice': -20.6}),
+        (-10.1, {'newest': newer}, {'b2': -10.25, 'b2-twice': -20.6}),
         (-10.3, {'labels': answers}, {'b2': -10.2, 'b2-twice': -20.5, 'b2@1': -10.3}),
     ):
         looked = take_lower(
