@@ -306,6 +306,17 @@ def test_prototypes_begin_afresh_and_lower_minima_count(predicted):
         assert energies == {'ni': -5.5, 'al': -3.7, **expected}
 
 
+def test_a_look_at_nothing_changes_nothing(predicted):
+    stage = predicted(['b2'], -10.2)
+    report = Dict({'training': {'energy': {'rmse': 0.01}}})
+    candidates = gather_candidates(stage, stage, stage, report, report)
+    begun = begin_afresh(
+        candidates, stored(stage.get_batch().take([])), Dict({}), report, report, Int(1)
+    )
+    assert [len(one) for _, one in sorted(begun.items())] == [0, 0, 0, 1]  # the last: `current`
+    assert ids(take_lower(candidates, stage, report, report, Int(1))) == []
+
+
 def test_what_is_within_reach_goes_on(batch):
     aluminium = batch.take([0]).replaced(
         ids=words(['al']), types=np.array([0], dtype=np.int16), energies=np.array([-3.7])
