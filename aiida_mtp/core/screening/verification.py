@@ -246,9 +246,10 @@ def prospects(
     probabilities[only_labelled] = np.minimum(1.0, 2.0 * more)
 
     asked = in_doubt | only_labelled
-    needed = _needed(probabilities, asked, settings.expected_missed)
+    likely = _needed(probabilities, asked, 0.0)
+    n_needed = len(_needed(probabilities, asked, settings.expected_missed))
     n_answers = sum(len(answers) for answers in (labels, relaxed) if answers is not None)
-    chosen = _in_one_round(probabilities, needed, n_answers, settings.batch)
+    chosen = likely[: _in_one_round(probabilities[likely[:n_needed]], n_answers, settings.batch)]
     return Prospects(
         steps=steps,
         formation_energies=best,
@@ -377,15 +378,21 @@ def _worth_predicting(
     return np.concatenate([again[: max(MANY, int(FEW * len(in_doubt)))], first])
 
 
-def _in_one_round(probabilities: Floats, needed: Ints, n_answers: int, batch: int) -> Ints:
-    """Return the first of the needed rows, which add up to a share of them all.
+def _in_one_round(probabilities: Floats, n_answers: int, batch: int) -> int:
+    """Return how many take a step in one round, of those that are needed and the likeliest others.
 
-    The answers about these tell how likely the others are: most need not be asked about then. But a
-    round is a wait in the queue, too long for one or two of many answers.
+    The answers about the first, which add up to a share of all, tell how likely the others are:
+    most need not be asked about then. But a round is a wait in the queue, too long for one or two.
+
+    Parameters
+    ----------
+    probabilities
+        Of those that are needed, the most likely first.
     """
-    sums = np.cumsum(probabilities[needed])
-    number = int(np.searchsorted(sums, SHARE * sums[-1])) + 1 if len(needed) else 0
-    at_least = max(FEWEST, int(FLOOR * n_answers))
+    if not len(probabilities):
+        return 0
+    sums = np.cumsum(probabilities)
+    number = int(np.searchsorted(sums, SHARE * sums[-1])) + 1
+    at_least = max(FEWEST, min(int(FLOOR * n_answers), len(probabilities)))
     at_most = max(batch, int(GROWTH * n_answers))
-    first: Ints = needed[: min(max(number, at_least), at_most)]
-    return first
+    return min(max(number, at_least), at_most)

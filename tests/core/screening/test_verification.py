@@ -244,6 +244,28 @@ def test_a_round_is_never_for_one_or_two_of_many(make_set):
     assert seen[0] > 2 * seen[1]  # the user's word goes first
 
 
+def test_with_one_that_is_needed_others_are_asked_about(make_set):
+    """What the answers about one or two leave is as likely to be just too much again."""
+    truth = system(make_set, 0)
+    status = strings(['predicted'] * len(truth))
+    status[:2] = 'relaxed'
+    predicted = truth.replaced(status=status).with_columns(
+        formation_energy=truth.energies_per_atom, stage=np.full(len(truth), 2)
+    )
+    elements = truth.take([0, 1]).replaced(status=strings(['done'] * 2))
+
+    def asked(limit, batch=50):
+        settings = VerificationSettings(expected_missed=limit, batch=batch)
+        return prospects(predicted, elements, {2: SIGMA}, settings=settings)
+
+    everything = asked(1e-6)
+    total = everything.expected_missed
+    assert len(asked(1.001 * total).to_label) == 0
+    assert len(asked(0.999 * total, batch=2).to_label) == 2
+    first = asked(0.999 * total).to_label
+    assert first.tolist() == everything.to_label[:8].tolist()
+
+
 def test_the_last_potential_predicts_only_the_likeliest_again(make_set, monkeypatch):
     truth = system(make_set, 0)
     status = strings(['predicted'] * len(truth))
