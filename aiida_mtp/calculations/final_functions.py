@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,9 +60,14 @@ def _context(
     references: StructureSetData,
     report_1: Dict,
     report_2: Dict,
-    *answers: StructureSetData | None,
+    labels: StructureSetData | None = None,
+    relaxed: StructureSetData | None = None,
 ) -> Context:
-    return Context(references.get_batch(), _sigmas(report_1, report_2), _asked(*answers))
+    context = Context(references.get_batch(), _sigmas(report_1, report_2), _asked(labels, relaxed))
+    if relaxed is None:
+        return context
+    batch = relaxed.get_batch()
+    return replace(context, relaxed=batch.take(batch.status == 'done'))
 
 
 def _asked(*answers: StructureSetData | None) -> set[str]:

@@ -33,7 +33,7 @@ from aiida_mtp.data.structures import StructureSetData
 from aiida_mtp.workchains.label import MtpLabelWorkChain, failure
 from aiida_mtp.workchains.potential import PotentialWorkChain
 
-WORTH = 2.0  # limits: a look after which never more is to be expected has added little
+WORTH = 5.0  # limits: a look after which never more is to be expected has added little
 WORSE = 1.5  # times the error of the potential before it: a training anew that has failed
 ROUGHLY = 1e-2  # tolerance of trainings with a few answers more, which move the minimum little
 

@@ -8,7 +8,7 @@ elsewhere: *begun* are those, *current* is where potentials have led them so far
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,11 +60,14 @@ class Context:
         Of each stage, the error of its energies, eV/atom.
     asked
         Ids of those DFT was asked about.
+    relaxed
+        What it has relaxed of these.
     """
 
     references: StructureBatch
     sigmas: Mapping[int, float]
     asked: Collection[str] = ()
+    relaxed: StructureBatch = field(default_factory=StructureBatch.empty)
 
 
 def prototype_of(structure_id: str) -> str:
@@ -218,7 +221,7 @@ def after_look(
     is_asked = are_among(current.ids, context.asked)
     batch = updated(candidates, current.take(~is_asked))
     asked = current.take(is_asked)
-    has_moved = _are_elsewhere(asked, candidates)
+    has_moved = _are_elsewhere(asked, candidates, context.relaxed)
     moved = asked.take(has_moved)
     moved = moved.replaced(ids=strings([prototype_of(str(key)) for key in moved.ids]))
     begun = begun.take(_are_lower(begun, batch, current))
@@ -236,14 +239,24 @@ def after_look(
     return batch.take(~is_copy)
 
 
-def _are_elsewhere(asked: StructureBatch, candidates: StructureBatch) -> Bools:
+def _are_elsewhere(
+    asked: StructureBatch, candidates: StructureBatch, relaxed: StructureBatch
+) -> Bools:
     """Return which are other crystals by now than those that DFT was asked about.
 
-    Its answers say nothing of what they have become.
+    Its answers say nothing of what they have become. One that goes where DFT has gone from there
+    itself is known.
     """
-    before = candidates.take(rows_of(candidates, asked))
-    elsewhere: Bools = differences_in_shape(asked, before) > ELSEWHERE
+    elsewhere = _differ(asked, candidates)
+    rows = np.flatnonzero(elsewhere & are_among(asked.ids, relaxed.ids))
+    elsewhere[rows] = _differ(asked.take(rows), relaxed)
     return elsewhere
+
+
+def _differ(batch: StructureBatch, others: StructureBatch) -> Bools:
+    """Return which are elsewhere than those of the same ids among others."""
+    differ: Bools = differences_in_shape(batch, others.take(rows_of(others, batch))) > ELSEWHERE
+    return differ
 
 
 def _lowest(begun: StructureBatch) -> StructureBatch:

@@ -1,5 +1,7 @@
 """Candidates of the last stage, and what becomes of them when prototypes are relaxed anew."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -325,3 +327,13 @@ def test_what_is_led_elsewhere_than_where_it_was_asked_about_is_a_candidate():
     assert statuses(after)['a@1'] == PREDICTED
     asked = after_look(after, begun, begun, 2, context('a', 'a@1'))
     assert energies(asked) == energies(after)
+
+
+def test_what_goes_where_dft_has_gone_is_known():
+    batch = joined({'a': -0.5})
+    begun = shifted(crystals({'a': -0.52}), 'a', 0.6)
+    assert energies(after_look(batch, begun, begun, 1, context('a'))).keys() == {'a', 'a@1'}
+    for by, names in ((0.55, {'a'}), (0.0, {'a', 'a@1'})):
+        answers = shifted(crystals({'a': -0.53}), 'a', by)
+        known = replace(context('a'), relaxed=answers.take(answers.ids == 'a'))
+        assert energies(after_look(batch, begun, begun, 1, known)).keys() == names
