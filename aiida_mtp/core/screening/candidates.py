@@ -19,6 +19,7 @@ from aiida_mtp.core.screening.duplicates import (
     differences_in_shape,
     find_duplicates,
     is_referenced,
+    most_alike,
 )
 from aiida_mtp.core.screening.funnel import RetainSettings, hull_members
 from aiida_mtp.core.screening.hull import hull_of
@@ -43,6 +44,7 @@ TRUSTED = RetainSettings().trusted
 REACH = 10.0  # errors above the hull: what lies higher is not looked at for equals, nor again
 SAME = DuplicateSettings().energy
 ELSEWHERE = 0.15  # in shape: more than nearly all relaxations with DFT change after a label
+KNOWN = 0.1  # in shape: two thirds of what tells the most alike of the lowest crystals apart
 MOST, SHARE = 20_000, 0.05  # structures, share of all: what is looked at again, the nearest
 SHAKES = ((0.05, 0.02), (0.15, 0.05))  # Å of each coordinate, strain: of the copies, in turn
 LOOK = '@'  # between the name of a prototype and the number of the look that led it elsewhere
@@ -294,6 +296,9 @@ def _are_lower(begun: StructureBatch, batch: StructureBatch, current: StructureB
 def _with_copies(batch: StructureBatch, alike: StructureBatch, context: Context) -> StructureBatch:
     """Return candidates with the references and the copies among them marked.
 
+    A copy of what DFT has relaxed is told by its shape alone: what the potential thinks of its
+    energy does not count.
+
     Parameters
     ----------
     alike
@@ -304,6 +309,11 @@ def _with_copies(batch: StructureBatch, alike: StructureBatch, context: Context)
     status[usable[is_referenced(batch.take(usable), context.references)]] = RELAXED
     distances = _above_hull(alike, status == PREDICTED)
     near = np.flatnonzero(distances <= REACH * context.sigmas[LAST])
+    new = near[~are_among(batch.ids[near], context.asked)]
+    other, apart = most_alike(alike.take(new), context.relaxed)
+    status[new[apart < KNOWN]] = DUPLICATE
+    names[new[apart < KNOWN]] = context.relaxed.ids[other[apart < KNOWN]]
+    near = near[status[near] == PREDICTED]
     copied = alike.take(near)
     stands_for = _asked_first(find_duplicates(copied), copied, context.asked)
     same = stands_for != np.arange(len(near))

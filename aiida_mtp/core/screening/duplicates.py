@@ -140,6 +140,26 @@ def differences_in_shape(batch: StructureBatch, others: StructureBatch) -> Float
     return found
 
 
+def most_alike(batch: StructureBatch, others: StructureBatch) -> tuple[Ints, Floats]:
+    """Return for each structure the row of the most alike of others, and how unlike that is.
+
+    Differences, shape (n_structures,), are those of `differences_in_shape`; −1 and infinity where
+    none of the others has the composition.
+    """
+    both = StructureBatch.concatenate([batch, others])
+    _, composition_of = distinct_compositions(both.compositions)
+    nearest, least = np.full(len(batch), -1), np.full(len(batch), np.inf)
+    for members in _groups(np.arange(len(both)), composition_of):
+        rows, known = members[members < len(batch)], members[members >= len(batch)]
+        if len(rows) and len(known):
+            values = fingerprints(both.take(members))
+            own, other = values[: len(rows)], values[len(rows) :]
+            apart = np.stack([np.abs(own - one).max(axis=1) for one in other])
+            nearest[rows] = known[apart.argmin(axis=0)] - len(batch)
+            least[rows] = apart.min(axis=0)
+    return nearest, least
+
+
 @dataclass(frozen=True)
 class _Group:
     """Structures of one composition in order of energy."""

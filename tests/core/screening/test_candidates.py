@@ -337,3 +337,15 @@ def test_what_goes_where_dft_has_gone_is_known():
         answers = shifted(crystals({'a': -0.53}), 'a', by)
         known = replace(context('a'), relaxed=answers.take(answers.ids == 'a'))
         assert energies(after_look(batch, begun, begun, 1, known)).keys() == names
+
+
+def test_a_copy_of_what_dft_has_relaxed_is_none():
+    """Whatever the potential thinks of its energy, and wherever it leads what was relaxed."""
+    batch = joined({'a': -0.5})
+    answers = crystals({'x': -0.53})
+    for by, names in ((0.05, {'a'}), (0.6, {'a', 'a@1'})):
+        begun = shifted(crystals({'a': -0.6}), 'a', by)
+        known = replace(context(), relaxed=answers.take(answers.ids == 'x'))
+        after = after_look(batch, begun, crystals({'a': -0.5}), 1, known)
+        assert energies(after).keys() == names
+        assert copies(after) == {'a': 'x'}

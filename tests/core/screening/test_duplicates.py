@@ -10,6 +10,7 @@ from aiida_mtp.core.screening.duplicates import (
     DuplicateSettings,
     differences_in_shape,
     find_duplicates,
+    most_alike,
 )
 from aiida_mtp.core.structures import StructureBatch
 
@@ -74,6 +75,17 @@ def test_shapes_differ_in_whatever_cell_and_at_whatever_volume():
     with pytest.raises(InputError, match='of the same compositions'):
         differences_in_shape(batch.take([0, 1]), others.take([1, 0]))
     assert differences_in_shape(batch.take([]), others.take([])).shape == (0,)
+
+
+def test_the_most_alike_is_found():
+    batch = batch_of((cubic(2.9), -1.0), (bulk('Ni', a=3.6), -1.0), (layered(), -1.0))
+    others = batch_of((layered(), -2.0), (cubic(3.1), -2.0), (layered(), -1.0))
+    rows, apart = most_alike(batch, others)
+    assert rows.tolist() == [1, -1, 0]
+    assert apart == pytest.approx([0.0, np.inf, 0.0], abs=1e-9)
+    assert [len(found) for found in most_alike(batch, others.take([]))] == [3, 3]
+    assert np.isinf(most_alike(batch, StructureBatch.empty())[1]).all()
+    assert [len(found) for found in most_alike(batch.take([]), others)] == [0, 0]
 
 
 def test_confirmation_by_pymatgen_near_the_hull():
