@@ -44,7 +44,7 @@ TRUSTED = RetainSettings().trusted
 REACH = 10.0  # errors above the hull: what lies higher is not looked at for equals, nor again
 SAME = DuplicateSettings().energy
 ELSEWHERE = 0.15  # in shape: more than nearly all relaxations with DFT change after a label
-KNOWN = 0.1  # in shape: two thirds of what tells the most alike of the lowest crystals apart
+KNOWN, USUAL = 0.1, 8  # in shape; atoms: what is as like one that DFT has relaxed is the same
 MOST, SHARE = 20_000, 0.05  # structures, share of all: what is looked at again, the nearest
 SHAKES = ((0.05, 0.02), (0.15, 0.05))  # Å of each coordinate, strain: of the copies, in turn
 LOOK = '@'  # between the name of a prototype and the number of the look that led it elsewhere
@@ -311,8 +311,10 @@ def _with_copies(batch: StructureBatch, alike: StructureBatch, context: Context)
     near = np.flatnonzero(distances <= REACH * context.sigmas[LAST])
     new = near[~are_among(batch.ids[near], context.asked)]
     other, apart = most_alike(alike.take(new), context.relaxed)
-    status[new[apart < KNOWN]] = DUPLICATE
-    names[new[apart < KNOWN]] = context.relaxed.ids[other[apart < KNOWN]]
+    # shapes are averages over atoms: in large cells those of other crystals are closer
+    known = apart < KNOWN * np.minimum(1.0, USUAL / batch.n_atoms[new])
+    status[new[known]] = DUPLICATE
+    names[new[known]] = context.relaxed.ids[other[known]]
     near = near[status[near] == PREDICTED]
     copied = alike.take(near)
     stands_for = _asked_first(find_duplicates(copied), copied, context.asked)
