@@ -349,3 +349,15 @@ def test_a_copy_of_what_dft_has_relaxed_is_none():
         after = after_look(batch, begun, crystals({'a': -0.5}), 1, known)
         assert energies(after).keys() == names
         assert copies(after) == {'a': 'x'}
+
+
+def test_in_large_cells_copies_are_more_alike():
+    answers = crystals({'x': -0.53})
+    known = replace(context(), relaxed=answers.take(answers.ids == 'x'))
+    small = shifted(crystals({'a': -0.6}), 'a', 0.12)
+    cell = small.to_ase(small.index_of('a')).repeat((5, 1, 1))
+    large = StructureBatch.from_ase([cell], SPECIES, ids=['a'], energies=[-6.0])
+    large = large.replaced(status=strings(['converged']))
+    for begun, names in ((small, {'a'}), (large, {'a', 'a@1'})):
+        after = after_look(joined({'a': -0.5}), begun, crystals({'a': -0.5}), 1, known)
+        assert energies(after).keys() == names
