@@ -321,7 +321,8 @@ def _with_copies(batch: StructureBatch, alike: StructureBatch, context: Context)
     same = stands_for != np.arange(len(near))
     status[near[same]] = DUPLICATE
     names[near[same]] = batch.ids[near[stands_for[same]]]
-    stand_in = dict(zip(batch.ids[near[same]], names[near[same]], strict=True))
+    copies = np.concatenate([new[known], near[same]])
+    stand_in = dict(zip(batch.ids[copies], names[copies], strict=True))
     names = strings([stand_in.get(name, name) for name in names])
     return batch.replaced(status=status).with_columns(duplicate_of=names)
 

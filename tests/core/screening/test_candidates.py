@@ -341,14 +341,15 @@ def test_what_goes_where_dft_has_gone_is_known():
 
 def test_a_copy_of_what_dft_has_relaxed_is_none():
     """Whatever the potential thinks of its energy, and wherever it leads what was relaxed."""
-    batch = joined({'a': -0.5})
+    batch = joined({'a': -0.5, 'copy': -0.4999})
+    assert copies(batch) == {'copy': 'a'}
     answers = crystals({'x': -0.53})
-    for by, names in ((0.05, {'a'}), (0.6, {'a', 'a@1'})):
+    for by, names in ((0.05, {'a', 'copy'}), (0.6, {'a', 'copy', 'a@1'})):
         begun = shifted(crystals({'a': -0.6}), 'a', by)
         known = replace(context(), relaxed=answers.take(answers.ids == 'x'))
         after = after_look(batch, begun, crystals({'a': -0.5}), 1, known)
         assert energies(after).keys() == names
-        assert copies(after) == {'a': 'x'}
+        assert copies(after) == {'a': 'x', 'copy': 'x'}
 
 
 def test_in_large_cells_copies_are_more_alike():
