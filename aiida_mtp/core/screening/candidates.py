@@ -296,9 +296,6 @@ def _are_lower(begun: StructureBatch, batch: StructureBatch, current: StructureB
 def _with_copies(batch: StructureBatch, alike: StructureBatch, context: Context) -> StructureBatch:
     """Return candidates with the references and the copies among them marked.
 
-    A copy of what DFT has relaxed is told by its shape alone: what the potential thinks of its
-    energy does not count.
-
     Parameters
     ----------
     alike
@@ -310,11 +307,9 @@ def _with_copies(batch: StructureBatch, alike: StructureBatch, context: Context)
     distances = _above_hull(alike, status == PREDICTED)
     near = np.flatnonzero(distances <= REACH * context.sigmas[LAST])
     new = near[~are_among(batch.ids[near], context.asked)]
-    other, apart = most_alike(alike.take(new), context.relaxed)
-    # shapes are averages over atoms: in large cells those of other crystals are closer
-    known = apart < KNOWN * np.minimum(1.0, USUAL / batch.n_atoms[new])
+    known, other = _copies_of_relaxed(alike.take(new), context.relaxed)
     status[new[known]] = DUPLICATE
-    names[new[known]] = context.relaxed.ids[other[known]]
+    names[new[known]] = context.relaxed.ids[other]
     near = near[status[near] == PREDICTED]
     copied = alike.take(near)
     stands_for = _asked_first(find_duplicates(copied), copied, context.asked)
@@ -325,6 +320,17 @@ def _with_copies(batch: StructureBatch, alike: StructureBatch, context: Context)
     stand_in = dict(zip(batch.ids[copies], names[copies], strict=True))
     names = strings([stand_in.get(name, name) for name in names])
     return batch.replaced(status=status).with_columns(duplicate_of=names)
+
+
+def _copies_of_relaxed(batch: StructureBatch, relaxed: StructureBatch) -> tuple[Ints, Ints]:
+    """Return the rows of copies of what DFT has relaxed, and the rows of these there.
+
+    They are told by their shape alone: what the potential thinks of their energy does not count.
+    """
+    other, apart = most_alike(batch, relaxed)
+    # shapes are averages over atoms: in large cells those of other crystals are closer
+    known = np.flatnonzero(apart < KNOWN * np.minimum(1.0, USUAL / batch.n_atoms))
+    return known, other[known]
 
 
 def _asked_first(stands_for: Ints, batch: StructureBatch, asked: Collection[str]) -> Ints:

@@ -126,17 +126,12 @@ def differences_in_shape(batch: StructureBatch, others: StructureBatch) -> Float
     InputError
         If a composition is not that of the other.
     """
-    _, composition_of = distinct_compositions(
-        np.concatenate([batch.compositions, others.with_species(batch.species).compositions])
-    )
-    n = len(batch)
-    if not np.array_equal(composition_of[:n], composition_of[n:]):
-        raise InputError('structures are compared with others of the same compositions')
-    found = np.zeros(n)
-    for rows in _groups(np.arange(n), composition_of[:n]):
-        both = StructureBatch.concatenate([batch.take(rows), others.take(rows)])
-        values = fingerprints(both)
-        found[rows] = np.abs(values[: len(rows)] - values[len(rows) :]).max(axis=1)
+    found = np.zeros(len(batch))
+    for rows, known in _of_equal_compositions(batch, others):
+        if not np.array_equal(rows, known):
+            raise InputError('structures are compared with others of the same compositions')
+        own, other = _fingerprints_of_both(batch.take(rows), others.take(known))
+        found[rows] = np.abs(own - other).max(axis=1)
     return found
 
 
@@ -146,18 +141,30 @@ def most_alike(batch: StructureBatch, others: StructureBatch) -> tuple[Ints, Flo
     Differences, shape (n_structures,), are those of `differences_in_shape`; −1 and infinity where
     none of the others has the composition.
     """
-    both = StructureBatch.concatenate([batch, others])
-    _, composition_of = distinct_compositions(both.compositions)
     nearest, least = np.full(len(batch), -1), np.full(len(batch), np.inf)
-    for members in _groups(np.arange(len(both)), composition_of):
-        rows, known = members[members < len(batch)], members[members >= len(batch)]
+    for rows, known in _of_equal_compositions(batch, others):
         if len(rows) and len(known):
-            values = fingerprints(both.take(members))
-            own, other = values[: len(rows)], values[len(rows) :]
+            own, other = _fingerprints_of_both(batch.take(rows), others.take(known))
             apart = np.stack([np.abs(own - one).max(axis=1) for one in other])
-            nearest[rows] = known[apart.argmin(axis=0)] - len(batch)
+            nearest[rows] = known[apart.argmin(axis=0)]
             least[rows] = apart.min(axis=0)
     return nearest, least
+
+
+def _of_equal_compositions(
+    batch: StructureBatch, others: StructureBatch
+) -> list[tuple[Ints, Ints]]:
+    """Return, for each composition, the rows of the structures and those of others that have it."""
+    both = StructureBatch.concatenate([batch, others])
+    _, composition_of = distinct_compositions(both.compositions)
+    n = len(batch)
+    groups = _groups(np.arange(len(both)), composition_of)
+    return [(members[members < n], members[members >= n] - n) for members in groups]
+
+
+def _fingerprints_of_both(batch: StructureBatch, others: StructureBatch) -> tuple[Floats, Floats]:
+    values = fingerprints(StructureBatch.concatenate([batch, others]))
+    return values[: len(batch)], values[len(batch) :]
 
 
 @dataclass(frozen=True)

@@ -244,15 +244,20 @@ def test_a_round_is_never_for_one_or_two_of_many(make_set):
     assert seen[0] > 2 * seen[1]  # the user's word goes first
 
 
-def test_with_one_that_is_needed_others_are_asked_about(make_set):
-    """What the answers about one or two leave is as likely to be just too much again."""
-    truth = system(make_set, 0)
+def predicted_by(truth, stage):
+    """All but the elements, the first two, as predicted without an error; and the elements."""
     status = strings(['predicted'] * len(truth))
     status[:2] = 'relaxed'
     predicted = truth.replaced(status=status).with_columns(
-        formation_energy=truth.energies_per_atom, stage=np.full(len(truth), 2)
+        formation_energy=truth.energies_per_atom, stage=stage
     )
-    elements = truth.take([0, 1]).replaced(status=strings(['done'] * 2))
+    return predicted, truth.take([0, 1]).replaced(status=strings(['done'] * 2))
+
+
+def test_with_one_that_is_needed_others_are_asked_about(make_set):
+    """What the answers about one or two leave is as likely to be just too much again."""
+    truth = system(make_set, 0)
+    predicted, elements = predicted_by(truth, np.full(len(truth), 2))
 
     def asked(limit, batch=50):
         settings = VerificationSettings(expected_missed=limit, batch=batch)
@@ -268,13 +273,8 @@ def test_with_one_that_is_needed_others_are_asked_about(make_set):
 
 def test_the_last_potential_predicts_only_the_likeliest_again(make_set, monkeypatch):
     truth = system(make_set, 0)
-    status = strings(['predicted'] * len(truth))
-    status[:2] = 'relaxed'
     stage = np.where(np.arange(len(truth)) % 2, 1, 2)
-    predicted = truth.replaced(status=status).with_columns(
-        formation_energy=truth.energies_per_atom, stage=stage
-    )
-    elements = truth.take([0, 1]).replaced(status=strings(['done'] * 2))
+    predicted, elements = predicted_by(truth, stage)
     everything = prospects(predicted, elements, {1: 5 * SIGMA, 2: SIGMA})
     monkeypatch.setattr('aiida_mtp.core.screening.verification.MANY', 7)
     found = prospects(predicted, elements, {1: 5 * SIGMA, 2: SIGMA})
