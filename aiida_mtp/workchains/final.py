@@ -33,7 +33,7 @@ from aiida_mtp.data.structures import StructureSetData
 from aiida_mtp.workchains.label import MtpLabelWorkChain, failure
 from aiida_mtp.workchains.potential import PotentialWorkChain
 
-WORTH = 5.0  # limits: a look after which never more is to be expected has added little
+WORTH = 5.0  # limits: with no more to be expected a look has added little, and another may follow
 WORSE = 1.5  # times the error of the potential before it: a training anew that has failed
 ROUGHLY = 1e-2  # tolerance of trainings with a few answers more, which move the minimum little
 
@@ -223,6 +223,7 @@ class MtpFinalWorkChain(PotentialWorkChain):
             **self._stage_reports(),
             **self.ctx.changes,
             **self.ctx.answers,
+            enough=Float(self._enough()),
             **({'audited': self.ctx.audited} if 'labels' in self.ctx.answers else {}),
         )
         self.ctx.audited = found.get('audited', self.ctx.audited)
@@ -235,6 +236,13 @@ class MtpFinalWorkChain(PotentialWorkChain):
             f'round {self.ctx.round}: {missed:.2g} structures below the hull are to be expected; '
             f'{len(found["to_label"])} are labelled, {len(found["to_relax"])} relaxed next'
         )
+
+    def _enough(self) -> float:
+        """Return how many structures may be expected below the hull when nothing more is asked.
+
+        What another look will judge anew need not be known to the last.
+        """
+        return self._settings().expected_missed * (WORTH if self.should_look_again() else 1.0)
 
     def should_ask(self) -> bool:
         """Whether anything is worth asking."""

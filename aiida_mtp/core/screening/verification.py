@@ -174,6 +174,7 @@ def prospects(
     labels: StructureBatch | None = None,
     relaxed: StructureBatch | None = None,
     settings: VerificationSettings | None = None,
+    enough: float | None = None,
 ) -> Prospects:
     """Judge the candidates by all that DFT has said.
 
@@ -190,6 +191,9 @@ def prospects(
         By stage, the error of its energies that is thought likely beforehand, eV/atom.
     labels, relaxed
         What DFT has labelled and relaxed, by their ids.
+    enough
+        When fewer structures than this are to be expected below the hull, nothing more is asked; by
+        default `settings.expected_missed`.
 
     Notes
     -----
@@ -200,6 +204,7 @@ def prospects(
     prediction made before the label was known.
     """
     settings = settings or VerificationSettings()
+    enough = settings.expected_missed if enough is None else enough
     steps = strings([PREDICTED] * len(candidates))
     for word in (UNRELIABLE, DUPLICATE, RELAXED):
         steps[candidates.status == word] = word
@@ -247,7 +252,7 @@ def prospects(
 
     asked = in_doubt | only_labelled
     likely = _needed(probabilities, asked, 0.0)
-    n_needed = len(_needed(probabilities, asked, settings.expected_missed))
+    n_needed = len(_needed(probabilities, asked, enough))
     n_answers = sum(len(answers) for answers in (labels, relaxed) if answers is not None)
     chosen = likely[: _in_one_round(probabilities[likely[:n_needed]], n_answers, settings.batch)]
     return Prospects(

@@ -271,6 +271,19 @@ def test_with_one_that_is_needed_others_are_asked_about(make_set):
     assert first.tolist() == everything.to_label[:8].tolist()
 
 
+def test_what_is_enough_for_now_leaves_all_else_as_it_is(make_set):
+    truth = system(make_set, 0)
+    predicted, elements = predicted_by(truth, np.full(len(truth), 2))
+
+    def asked(enough):
+        return prospects(predicted, elements, {2: SIGMA}, enough=enough)
+
+    to_the_end, for_now = asked(None), asked(1.001 * asked(None).expected_missed)
+    assert len(to_the_end.to_label) > len(for_now.to_label) == 0
+    assert for_now.expected_missed == to_the_end.expected_missed
+    assert for_now.contenders.tolist() == to_the_end.contenders.tolist()
+
+
 def test_the_last_potential_predicts_only_the_likeliest_again(make_set, monkeypatch):
     truth = system(make_set, 0)
     stage = np.where(np.arange(len(truth)) % 2, 1, 2)
