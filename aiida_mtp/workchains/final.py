@@ -47,7 +47,7 @@ class MtpFinalWorkChain(PotentialWorkChain):
     and predicts what is left again, until the number of structures to be expected below the hull
     among the rest is smaller than a limit. Then a potential that is trained anew on all answers
     relaxes prototypes from where they began, and lower minima that it finds are candidates as well:
-    it goes on until such a look adds less than the limit. Every energy on the hull is one of DFT;
+    it goes on until such a look adds little. Every energy on the hull is one of DFT;
     of the rest the report says how many might lie below it.
     """
 

@@ -59,9 +59,9 @@ class VerificationSettings(Settings):
         DFT has not relaxed.
     afresh
         Whether prototypes are relaxed by the last potential from where they began, before anything
-        else, and whenever nothing more is worth asking by one that is trained anew on all answers,
-        until that adds less than may be missed: a worse potential may have led them elsewhere, to
-        where DFT does not go.
+        else, and whenever little more is worth asking by one that is trained anew on all answers,
+        until that adds little: a worse potential may have led them elsewhere, to where DFT does not
+        go.
     shaken
         Copies of each prototype, displaced at random, that are relaxed as well whenever it begins
         afresh: they are led into minima nearby.
