@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aiida_mtp.core._typing import Bools, Floats, Ints, Strings
+    from aiida_mtp.core.screening.gains import Gains
     from aiida_mtp.core.screening.hull import Hull
     from aiida_mtp.core.structures import StructureBatch
 
@@ -205,58 +206,41 @@ def prospects(
     """
     settings = settings or VerificationSettings()
     enough = settings.expected_missed if enough is None else enough
-    steps = strings([PREDICTED] * len(candidates))
-    for word in (UNRELIABLE, DUPLICATE, RELAXED):
-        steps[candidates.status == word] = word
-    phases = _finished(references, relaxed)
-    hull = hull_of(phases).hull
-    labelled = _known(candidates, labels, hull, steps, LABELLED)
-    final = _known(candidates, relaxed, hull, steps, RELAXED)
-    harmonic = np.zeros(len(candidates))
-    if labels is not None and len(labels):
-        harmonic[rows_of(candidates, labels)] = harmonic_gains(labels)
-    gains = judge_gains(labelled - final, harmonic)
-    seen = np.where(np.isfinite(final), final, labelled - gains.expected)
-    known = np.isfinite(seen)
+    known = _known_of(candidates, references, labels, relaxed)
+    fractions = _fractions(candidates.with_species(known.hull.species))
+    predicted, left = _corrected(candidates, known.energies, fractions, sigmas)
+    best = np.where(known.by_dft, known.energies, predicted)
+    best[np.isin(known.steps, (UNRELIABLE, DUPLICATE))] = np.nan
 
-    fractions = _fractions(candidates.with_species(hull.species))
-    predicted = np.array(candidates.columns['formation_energy'], dtype=np.float64)
-    stages = candidates.columns['stage']
-    left = {}
-    for stage, sigma in sigmas.items():
-        own = stages == stage
-        met = own & known
-        shift, left[stage] = composition_shift((seen - predicted)[met], fractions[met], sigma)
-        predicted[own] += fractions[own] @ shift
-    best = np.where(known, seen, predicted)
-    best[np.isin(steps, (UNRELIABLE, DUPLICATE))] = np.nan
-
-    in_doubt, only_labelled, failed = (steps == word for word in (PREDICTED, LABELLED, FAILED))
+    in_doubt, only_labelled, failed = (
+        known.steps == word for word in (PREDICTED, LABELLED, FAILED)
+    )
     hopeful = (in_doubt & (candidates.status != EXTRAPOLATING)) | only_labelled
-    height = _joint_hull(phases, hull, candidates, best, hopeful).energies_at(fractions)
+    height = _joint_hull(known, candidates, best, hopeful).energies_at(fractions)
     distances = best - height
     margins = distances + settings.tolerance
+    stages = candidates.columns['stage']
     places, probabilities = np.zeros(len(candidates)), np.zeros(len(candidates))
     errors: dict[int, ErrorModel] = {}
     expected = []
     for stage, sigma in sigmas.items():
         own = stages == stage
         places[own] = _places((predicted - height)[own], sigma)
-        errors[stage] = fit_errors(left[stage], sigma, places[own & known])
+        errors[stage] = fit_errors(left[stage], sigma, places[own & known.by_dft])
         unknown = own & (in_doubt | failed)
         probabilities[unknown] = errors[stage].exceed(margins[unknown], places[unknown])
         expected.append((errors[stage], margins[unknown], places[unknown]))
     # a relaxation only ever gains: of the two tails there is one
+    gains = known.gains
     more = gains.errors.exceed(margins[only_labelled], gains.places[only_labelled])
     probabilities[only_labelled] = np.minimum(1.0, 2.0 * more)
 
-    asked = in_doubt | only_labelled
-    likely = _needed(probabilities, asked, 0.0)
-    n_needed = len(_needed(probabilities, asked, enough))
     n_answers = sum(len(answers) for answers in (labels, relaxed) if answers is not None)
-    chosen = likely[: _in_one_round(probabilities[likely[:n_needed]], n_answers, settings.batch)]
+    chosen = _next_to_ask(
+        probabilities, in_doubt | only_labelled, enough, n_answers, settings.batch
+    )
     return Prospects(
-        steps=steps,
+        steps=known.steps,
         formation_energies=best,
         distances=distances,
         probabilities=probabilities,
@@ -265,23 +249,12 @@ def prospects(
         gains=gains.errors,
         expected_missed=float(probabilities.sum()),
         bound=fewest(expected, float(probabilities[only_labelled].sum())),
-        to_label=chosen[steps[chosen] == PREDICTED],
-        to_relax=chosen[steps[chosen] == LABELLED],
+        to_label=chosen[known.steps[chosen] == PREDICTED],
+        to_relax=chosen[known.steps[chosen] == LABELLED],
         contenders=_worth_predicting(
             probabilities, in_doubt, stages == max(errors), settings.expected_missed
         ),
     )
-
-
-def _places(distances: Floats, sigma: float) -> Floats:
-    """Return how far from the hull structures lie, from 0 (on it) to 1 (many errors above it).
-
-    Those near it are asked about, and the potential learns them best: what lies higher may have
-    other errors. The few that are drawn at random tell.
-    """
-    above = np.maximum(distances, 0.0)
-    places: Floats = above / (above + sigma)
-    return places
 
 
 def audit_rows(steps: Strings, number: int, seed: int) -> Ints:
@@ -314,6 +287,72 @@ def audit_report(found: Prospects, audited: Bools) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What DFT has said: of phases, with their hull, and of candidates.
+
+    `energies` are of formation, eV/atom, NaN without an answer; of what is labelled alone, of where
+    it is thought to relax to.
+    """
+
+    phases: StructureBatch
+    hull: Hull
+    steps: Strings
+    energies: Floats
+    gains: Gains
+
+    @property
+    def by_dft(self) -> Bools:
+        return np.isfinite(self.energies)
+
+
+def _known_of(
+    candidates: StructureBatch,
+    references: StructureBatch,
+    labels: StructureBatch | None,
+    relaxed: StructureBatch | None,
+) -> _Known:
+    steps = strings([PREDICTED] * len(candidates))
+    for word in (UNRELIABLE, DUPLICATE, RELAXED):
+        steps[candidates.status == word] = word
+    phases = _finished(references, relaxed)
+    hull = hull_of(phases).hull
+    labelled = _said_of(candidates, labels, hull, steps, LABELLED)
+    final = _said_of(candidates, relaxed, hull, steps, RELAXED)
+    harmonic = np.zeros(len(candidates))
+    if labels is not None and len(labels):
+        harmonic[rows_of(candidates, labels)] = harmonic_gains(labels)
+    gains = judge_gains(labelled - final, harmonic)
+    energies = np.where(np.isfinite(final), final, labelled - gains.expected)
+    return _Known(phases, hull, steps, energies, gains)
+
+
+def _corrected(
+    candidates: StructureBatch, seen: Floats, fractions: Floats, sigmas: Mapping[int, float]
+) -> tuple[Floats, dict[int, Floats]]:
+    """Return predictions less what is linear in their errors, and by stage what errors are left."""
+    predicted = np.array(candidates.columns['formation_energy'], dtype=np.float64)
+    stages = candidates.columns['stage']
+    left = {}
+    for stage, sigma in sigmas.items():
+        own = stages == stage
+        met = own & np.isfinite(seen)
+        shift, left[stage] = composition_shift((seen - predicted)[met], fractions[met], sigma)
+        predicted[own] += fractions[own] @ shift
+    return predicted, left
+
+
+def _places(distances: Floats, sigma: float) -> Floats:
+    """Return how far from the hull structures lie, from 0 (on it) to 1 (many errors above it).
+
+    Those near it are asked about, and the potential learns them best: what lies higher may have
+    other errors. The few that are drawn at random tell.
+    """
+    above = np.maximum(distances, 0.0)
+    places: Floats = above / (above + sigma)
+    return places
+
+
 def _finished(references: StructureBatch, relaxed: StructureBatch | None) -> StructureBatch:
     from aiida_mtp.core.structures import StructureBatch as Batch
 
@@ -322,12 +361,11 @@ def _finished(references: StructureBatch, relaxed: StructureBatch | None) -> Str
     return joined.take(joined.status == 'done')
 
 
-def _joint_hull(
-    phases: StructureBatch, hull: Hull, candidates: StructureBatch, best: Floats, hopeful: Bools
-) -> Hull:
+def _joint_hull(known: _Known, candidates: StructureBatch, best: Floats, hopeful: Bools) -> Hull:
     """Return the hull of formation energies that DFT has found, and of those to be hoped for."""
     from aiida_mtp.core.structures import StructureBatch as Batch
 
+    phases, hull = known.phases, known.hull
     found = phases.replaced(energies=hull.formation_energies(phases) * phases.n_atoms)
     hoped = candidates.replaced(energies=best * candidates.n_atoms).take(hopeful)
     both = Batch.concatenate([found, hoped.replaced(columns={})])
@@ -339,7 +377,7 @@ def _fractions(batch: StructureBatch) -> Floats:
     return fractions
 
 
-def _known(
+def _said_of(
     candidates: StructureBatch,
     found: StructureBatch | None,
     hull: Hull,
@@ -361,6 +399,15 @@ def rows_of(candidates: StructureBatch, found: StructureBatch) -> Ints:
     """Return the rows of candidates by the ids of others."""
     row_of: Mapping[str, int] = {str(key): row for row, key in enumerate(candidates.ids)}
     return np.array([row_of[str(key)] for key in found.ids], dtype=np.int64)
+
+
+def _next_to_ask(
+    probabilities: Floats, asked: Bools, enough: float, n_answers: int, batch: int
+) -> Ints:
+    """Return the rows that take a step in one round, the most likely first."""
+    likely = _needed(probabilities, asked, 0.0)
+    n_needed = len(_needed(probabilities, asked, enough))
+    return likely[: _in_one_round(probabilities[likely[:n_needed]], n_answers, batch)]
 
 
 def _needed(probabilities: Floats, asked: Bools, allowed: float) -> Ints:
