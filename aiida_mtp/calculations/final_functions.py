@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from aiida.engine import calcfunction
-from aiida.orm import ArrayData, Dict, Float, Int
+from aiida.orm import ArrayData, Dict, Int
 
 from aiida_mtp.calculations.screen_functions import energy_error
 from aiida_mtp.core._arrays import are_among, strings
@@ -200,16 +200,14 @@ def choose_candidates(
     labels: StructureSetData | None = None,
     relaxed: StructureSetData | None = None,
     audited: StructureSetData | None = None,
-    enough: Float | None = None,
 ) -> dict[str, Any]:
     """Return which candidates DFT should label and relax next.
 
     `to_label`, `to_relax`: empty if enough is known. `contenders`: what is worth predicting anew.
-    In the first round some are drawn at random; they are the output `audited`. See `prospects`.
+    In the first round some are drawn at random; they are the output `audited`.
     """
     batch, chosen = _as_last_predicted(candidates, looked, newest), _verification(settings)
-    limit = None if enough is None else enough.value
-    found = _judged(batch, references, chosen, _sigmas(report_1, report_2), labels, relaxed, limit)
+    found = _judged(batch, references, chosen, _sigmas(report_1, report_2), labels, relaxed)
     outputs: dict[str, Any] = {}
     to_label = found.to_label
     if labels is None:
@@ -263,7 +261,6 @@ def _judged(
     sigmas: Mapping[int, float],
     labels: StructureSetData | None,
     relaxed: StructureSetData | None,
-    enough: float | None = None,
 ) -> Prospects:
     return prospects(
         batch,
@@ -272,7 +269,6 @@ def _judged(
         labels=None if labels is None else labels.get_batch(),
         relaxed=None if relaxed is None else relaxed.get_batch(),
         settings=settings,
-        enough=enough,
     )
 
 

@@ -33,7 +33,6 @@ from aiida_mtp.data.structures import StructureSetData
 from aiida_mtp.workchains.label import MtpLabelWorkChain, failure
 from aiida_mtp.workchains.potential import PotentialWorkChain
 
-WORTH = 5.0  # limits: with no more to be expected a look has added little, and another may follow
 WORSE = 1.5  # times the error of the potential before it: a training anew that has failed
 ROUGHLY = 1e-2  # tolerance of trainings with a few answers more, which move the minimum little
 
@@ -223,29 +222,24 @@ class MtpFinalWorkChain(PotentialWorkChain):
             **self._stage_reports(),
             **self.ctx.changes,
             **self.ctx.answers,
-            enough=Float(self._enough()),
             **({'audited': self.ctx.audited} if 'labels' in self.ctx.answers else {}),
         )
         self.ctx.audited = found.get('audited', self.ctx.audited)
         self.ctx.chosen = {name: found[name] for name in ('to_label', 'to_relax', 'contenders')}
         self.ctx.reports[f'round_{self.ctx.round:03d}'] = found['report']
-        missed = found['report']['expected_missed']
-        if missed > WORTH * self._settings().expected_missed:
+        self.ctx.missed = missed = found['report']['expected_missed']
+        if missed > self._settings().enough_to_look:
             self.ctx.is_last_look = False
+        asked = f'{len(found["to_label"])} are labelled, {len(found["to_relax"])} relaxed next'
         self.report(
             f'round {self.ctx.round}: {missed:.2g} structures below the hull are to be expected; '
-            f'{len(found["to_label"])} are labelled, {len(found["to_relax"])} relaxed next'
+            f'{asked if self.should_ask() else "that is enough for now"}'
         )
 
-    def _enough(self) -> float:
-        """Return how many structures may be expected below the hull when nothing more is asked.
-
-        What another look will judge anew need not be known to the last.
-        """
-        return self._settings().expected_missed * (WORTH if self.should_look_again() else 1.0)
-
     def should_ask(self) -> bool:
-        """Whether anything is worth asking."""
+        """Whether anything is worth asking, before there is another look."""
+        if self.should_look_again() and self.ctx.missed <= self._settings().enough_to_look:
+            return False
         n_chosen = len(self.ctx.chosen['to_label']) + len(self.ctx.chosen['to_relax'])
         return bool(n_chosen) and self.ctx.round < self._settings().max_rounds
 

@@ -43,6 +43,7 @@ SHARE = 0.7  # of all that is to be expected: what is asked about before judging
 FEWEST, FLOOR = 8, 0.1  # structures, share of the answers: what is asked about in any case
 GROWTH = 0.25  # share of the answers: what may be asked about before judging anew
 MANY, FEW = 5000, 0.05  # structures, share of all: what a better potential predicts once more
+WORTH = 5.0  # times `expected_missed`: what is left open until prototypes are relaxed once more
 NEGLIGIBLE = 0.1  # of `expected_missed`: what all candidates together may weigh that are put aside
 
 
@@ -92,6 +93,15 @@ class VerificationSettings(Settings):
     audit: int = 50
     max_rounds: int = 50
     seed: int = 0
+
+    @property
+    def enough_to_look(self) -> float:
+        """Number of structures to be expected below the hull when prototypes are relaxed afresh.
+
+        What that will judge anew need not be known to the last. If no more are to be expected
+        after it, it has added little.
+        """
+        return WORTH * self.expected_missed
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense."""
@@ -175,7 +185,6 @@ def prospects(
     labels: StructureBatch | None = None,
     relaxed: StructureBatch | None = None,
     settings: VerificationSettings | None = None,
-    enough: float | None = None,
 ) -> Prospects:
     """Judge the candidates by all that DFT has said.
 
@@ -192,9 +201,6 @@ def prospects(
         By stage, the error of its energies that is thought likely beforehand, eV/atom.
     labels, relaxed
         What DFT has labelled and relaxed, by their ids.
-    enough
-        When fewer structures than this are to be expected below the hull, nothing more is asked; by
-        default `settings.expected_missed`.
 
     Notes
     -----
@@ -205,7 +211,6 @@ def prospects(
     prediction made before the label was known.
     """
     settings = settings or VerificationSettings()
-    enough = settings.expected_missed if enough is None else enough
     known = _known_of(candidates, references, labels, relaxed)
     fractions = _fractions(candidates.with_species(known.hull.species))
     predicted, left = _corrected(candidates, known.energies, fractions, sigmas)
@@ -236,9 +241,7 @@ def prospects(
     probabilities[only_labelled] = np.minimum(1.0, 2.0 * more)
 
     n_answers = sum(len(answers) for answers in (labels, relaxed) if answers is not None)
-    chosen = _next_to_ask(
-        probabilities, in_doubt | only_labelled, enough, n_answers, settings.batch
-    )
+    chosen = _next_to_ask(probabilities, in_doubt | only_labelled, n_answers, settings)
     return Prospects(
         steps=known.steps,
         formation_energies=best,
@@ -402,12 +405,15 @@ def rows_of(candidates: StructureBatch, found: StructureBatch) -> Ints:
 
 
 def _next_to_ask(
-    probabilities: Floats, asked: Bools, enough: float, n_answers: int, batch: int
+    probabilities: Floats, asked: Bools, n_answers: int, settings: VerificationSettings
 ) -> Ints:
     """Return the rows that take a step in one round, the most likely first."""
+    enough = settings.expected_missed
+    if settings.afresh and probabilities.sum() > settings.enough_to_look:
+        enough = settings.enough_to_look
     likely = _needed(probabilities, asked, 0.0)
     n_needed = len(_needed(probabilities, asked, enough))
-    return likely[: _in_one_round(probabilities[likely[:n_needed]], n_answers, batch)]
+    return likely[: _in_one_round(probabilities[likely[:n_needed]], n_answers, settings.batch)]
 
 
 def _needed(probabilities: Floats, asked: Bools, allowed: float) -> Ints:

@@ -271,17 +271,19 @@ def test_with_one_that_is_needed_others_are_asked_about(make_set):
     assert first.tolist() == everything.to_label[:8].tolist()
 
 
-def test_what_is_enough_for_now_leaves_all_else_as_it_is(make_set):
+def test_before_another_look_it_goes_on_to_what_that_leaves_open(make_set):
     truth = system(make_set, 0)
     predicted, elements = predicted_by(truth, np.full(len(truth), 2))
 
-    def asked(enough):
-        return prospects(predicted, elements, {2: SIGMA}, enough=enough)
+    def asked(limit, **others):
+        settings = VerificationSettings(expected_missed=limit, batch=1000, **others)
+        return prospects(predicted, elements, {2: SIGMA}, settings=settings)
 
-    to_the_end, for_now = asked(None), asked(1.001 * asked(None).expected_missed)
-    assert len(to_the_end.to_label) > len(for_now.to_label) == 0
-    assert for_now.expected_missed == to_the_end.expected_missed
-    assert for_now.contenders.tolist() == to_the_end.contenders.tolist()
+    total = asked(1e-6).expected_missed
+    number = {share: len(asked(share * total).to_label) for share in (0.1, 0.19, 0.21)}
+    assert number[0.21] > number[0.1] > number[0.19] > 0  # only the first is below five times that
+    at_once = len(asked(0.1 * total, afresh=False).to_label)
+    assert number[0.1] < at_once
 
 
 def test_the_last_potential_predicts_only_the_likeliest_again(make_set, monkeypatch):
