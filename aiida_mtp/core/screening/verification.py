@@ -42,7 +42,7 @@ LIKELY_FIRST, ALL_RETAINED = 'likely_first', 'all_retained'
 SHARE = 0.7  # of all that is to be expected: what is asked about before judging anew
 FEWEST, FLOOR = 8, 0.1  # structures, share of the answers: what is asked about in any case
 GROWTH = 0.25  # share of the answers: what may be asked about before judging anew
-MANY, FEW = 5000, 0.05  # structures, share of all: what a better potential predicts once more
+MANY, FEW = 5000, 0.01  # structures, share of all: what a better potential predicts once more
 WORTH = 5.0  # times `expected_missed`: what is left open until prototypes are relaxed once more
 NEGLIGIBLE = 0.1  # of `expected_missed`: what all candidates together may weigh that are put aside
 

@@ -292,6 +292,7 @@ def test_the_last_potential_predicts_only_the_likeliest_again(make_set, monkeypa
     predicted, elements = predicted_by(truth, stage)
     everything = prospects(predicted, elements, {1: 5 * SIGMA, 2: SIGMA})
     monkeypatch.setattr('aiida_mtp.core.screening.verification.MANY', 7)
+    monkeypatch.setattr('aiida_mtp.core.screening.verification.FEW', 0.05)
     found = prospects(predicted, elements, {1: 5 * SIGMA, 2: SIGMA})
     number = int(0.05 * len(truth))
     of_last = found.contenders[stage[found.contenders] == 2]
