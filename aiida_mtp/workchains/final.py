@@ -26,13 +26,14 @@ from aiida_mtp.calculations.set_functions import (
     label_settings,
 )
 from aiida_mtp.core.screening.candidates import LOOK
-from aiida_mtp.core.screening.verification import VerificationSettings
+from aiida_mtp.core.screening.verification import VerificationSettings, lowers_hull
 from aiida_mtp.core.training.settings import TrainingSettings
 from aiida_mtp.data.potential import MtpPotentialData
 from aiida_mtp.data.structures import StructureSetData
 from aiida_mtp.workchains.label import MtpLabelWorkChain, failure
 from aiida_mtp.workchains.potential import PotentialWorkChain
 
+IN_VAIN = 3  # looks in a row that have not lowered the hull: there is no other
 WORSE = 1.5  # times the error of the potential before it: a training anew that has failed
 ROUGHLY = 1e-2  # tolerance of trainings with a few answers more, which move the minimum little
 
@@ -46,8 +47,8 @@ class MtpFinalWorkChain(PotentialWorkChain):
     and predicts what is left again, until the number of structures to be expected below the hull
     among the rest is smaller than a limit. Then a potential that is trained anew on all answers
     relaxes prototypes from where they began, and lower minima that it finds are candidates as well:
-    it goes on until such a look adds little. Every energy on the hull is one of DFT;
-    of the rest the report says how many might lie below it.
+    it goes on until such a look adds little, or some in a row have not lowered the hull. Every
+    energy on the hull is one of DFT; of the rest the report says how many might lie below it.
     """
 
     @classmethod
@@ -136,6 +137,8 @@ class MtpFinalWorkChain(PotentialWorkChain):
         self.ctx.audited = None
         self.ctx.looked_with = None  # the potential that relaxed prototypes last
         self.ctx.is_last_look = False
+        self.ctx.relaxed_before = None  # what DFT had relaxed before that
+        self.ctx.in_vain = 0  # looks in a row, before the last, that have not lowered the hull
         self.ctx.answers = {}  # `labels` and `relaxed`, once there are any
         # since all candidates were kept: `looked`, what the last look has changed, and `newest`,
         # what was predicted after it
@@ -154,10 +157,26 @@ class MtpFinalWorkChain(PotentialWorkChain):
 
     def should_look_again(self) -> bool:
         """Whether a better potential may find lower minima than those before it."""
+        settings = self._settings()
+        is_wanted = settings.afresh and 'prototypes' in self.inputs
         is_better = self.ctx.looked_with != self.ctx.potential.uuid
-        is_wanted = self._settings().afresh and 'prototypes' in self.inputs
-        is_wanted &= not self.ctx.is_last_look
-        return is_wanted and is_better and self.ctx.round < self._settings().max_rounds
+        is_worth_it = not self.ctx.is_last_look and self._looks_in_vain() < IN_VAIN
+        return is_wanted and is_better and is_worth_it and self.ctx.round < settings.max_rounds
+
+    def _looks_in_vain(self) -> int:
+        """Return how many looks in a row, the last among them, have not lowered the hull so far."""
+        if not self.ctx.look or self._has_lowered_hull():
+            return 0
+        return int(self.ctx.in_vain) + 1
+
+    def _has_lowered_hull(self) -> bool:
+        """Whether the answers since the last look have."""
+        relaxed, before = self.ctx.answers.get('relaxed'), self.ctx.relaxed_before
+        return relaxed is not None and lowers_hull(
+            relaxed.get_batch(),
+            None if before is None else before.get_batch(),
+            self.inputs.references.get_batch(),
+        )
 
     def run_training_anew(self) -> None:
         """Train a potential on all answers from other random starts.
@@ -176,6 +195,8 @@ class MtpFinalWorkChain(PotentialWorkChain):
 
     def run_afresh(self) -> None:
         """Relax prototypes with the last potential from where they began."""
+        self.ctx.in_vain = self._looks_in_vain()
+        self.ctx.relaxed_before = self.ctx.answers.get('relaxed')
         self.ctx.look += 1
         self.ctx.is_last_look = self.ctx.look > 1  # until more is to be expected
         self.ctx.looked_with = self.ctx.potential.uuid

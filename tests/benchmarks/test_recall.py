@@ -37,6 +37,8 @@ def test_a_small_screen_finds_what_brute_force_does(codes, tmp_path):
 
 def assert_each_look_is_anew(screen):
     """Prototypes are relaxed by a potential from other random starts whenever they are again."""
+    from aiida_mtp.workchains.final import IN_VAIN
+
     (final,) = (c for c in screen.called if c.process_label == 'MtpFinalWorkChain')
     called = {link.link_label: link.node for link in final.base.links.get_outgoing()}
     looks = [label for label in called if label.startswith('begun_0_') and label.endswith('_0')]
@@ -50,7 +52,7 @@ def assert_each_look_is_anew(screen):
     settings = VerificationSettings.from_mapping(final.inputs.settings.get_dict())
     most = [most_expected(final, number) for number in range(2, len(looks) + 1)]
     assert all(number > settings.enough_to_look for number in most[:-1])
-    assert most[-1] <= settings.enough_to_look  # it has added little
+    assert most[-1] <= settings.enough_to_look or len(looks) > IN_VAIN  # it has added little
     assert final.outputs.report['expected_missed'] <= settings.expected_missed
 
 

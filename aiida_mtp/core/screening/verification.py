@@ -44,6 +44,7 @@ FEWEST, FLOOR = 8, 0.1  # structures, share of the answers: what is asked about 
 GROWTH = 0.25  # share of the answers: what may be asked about before judging anew
 MANY, FEW = 5000, 0.01  # structures, share of all: what a better potential predicts once more
 WORTH = 5.0  # times `expected_missed`: what is left open until prototypes are relaxed once more
+LOWER = 1e-3  # eV/atom: by less the hull is not lowered
 NEGLIGIBLE = 0.1  # of `expected_missed`: what all candidates together may weigh that are put aside
 
 
@@ -85,7 +86,7 @@ class VerificationSettings(Settings):
     kind: ClassVar[str] = 'final'
 
     rule: str = LIKELY_FIRST
-    expected_missed: float = 0.05
+    expected_missed: float = 0.1
     afresh: bool = True
     shaken: int = 2
     tolerance: float = 0.0
@@ -288,6 +289,15 @@ def audit_report(found: Prospects, audited: Bools) -> dict[str, Any]:
         'n_rest': int(rest.sum()),
         'bound': float(bound * rest.sum()),
     }
+
+
+def lowers_hull(
+    relaxed: StructureBatch, before: StructureBatch | None, references: StructureBatch
+) -> bool:
+    """Whether anything that DFT has relaxed lies below the hull of what it had relaxed before."""
+    hull = hull_of(_finished(references, before)).hull
+    distances = hull.distances(relaxed.take(relaxed.status == 'done'))
+    return bool(np.any(distances < -LOWER))
 
 
 @dataclass(frozen=True)
