@@ -21,7 +21,8 @@ from results import Results, one_of
 
 from aiida_mtp.core._arrays import are_among
 from aiida_mtp.core.screening.candidates import prototype_of
-from aiida_mtp.core.screening.verification import PREDICTED, prospects
+from aiida_mtp.core.screening.knowledge import PREDICTED
+from aiida_mtp.core.screening.verification import prospects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

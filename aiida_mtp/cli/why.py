@@ -12,7 +12,7 @@ from aiida_mtp.cli.trace import STAGES, reduced, row_of
 from aiida_mtp.core.dft.results import DONE
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.screening.funnel import ABOVE_HULL, DUPLICATE, KEPT, UNRELIABLE
-from aiida_mtp.core.screening.verification import FAILED, LABELLED, PREDICTED, RELAXED
+from aiida_mtp.core.screening.knowledge import FAILED, LABELLED, PREDICTED, RELAXED
 
 if TYPE_CHECKING:
     from aiida.orm import WorkChainNode

@@ -26,7 +26,8 @@ from aiida_mtp.calculations.set_functions import (
     label_settings,
 )
 from aiida_mtp.core.screening.candidates import LOOK
-from aiida_mtp.core.screening.verification import VerificationSettings, lowers_hull
+from aiida_mtp.core.screening.knowledge import lowers_hull
+from aiida_mtp.core.screening.verification import VerificationSettings
 from aiida_mtp.core.training.settings import TrainingSettings
 from aiida_mtp.data.potential import MtpPotentialData
 from aiida_mtp.data.structures import StructureSetData
@@ -165,9 +166,8 @@ class MtpFinalWorkChain(PotentialWorkChain):
 
     def _looks_in_vain(self) -> int:
         """Return how many looks in a row, the last among them, have not lowered the hull so far."""
-        if not self.ctx.look or self._has_lowered_hull():
-            return 0
-        return int(self.ctx.in_vain) + 1
+        is_in_vain = self.ctx.look > 0 and not self._has_lowered_hull()
+        return int(self.ctx.in_vain) + 1 if is_in_vain else 0
 
     def _has_lowered_hull(self) -> bool:
         """Whether the answers since the last look have."""

@@ -23,8 +23,7 @@ from aiida_mtp.core.screening.duplicates import (
 )
 from aiida_mtp.core.screening.funnel import RetainSettings, hull_members
 from aiida_mtp.core.screening.hull import hull_of
-from aiida_mtp.core.screening.perturbation import PerturbationSettings, perturbed
-from aiida_mtp.core.screening.verification import (
+from aiida_mtp.core.screening.knowledge import (
     DUPLICATE,
     EXTRAPOLATING,
     PREDICTED,
@@ -32,6 +31,7 @@ from aiida_mtp.core.screening.verification import (
     UNRELIABLE,
     rows_of,
 )
+from aiida_mtp.core.screening.perturbation import PerturbationSettings, perturbed
 from aiida_mtp.core.structures import StructureBatch
 
 if TYPE_CHECKING:

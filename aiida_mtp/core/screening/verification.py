@@ -14,9 +14,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from aiida_mtp.core._arrays import strings
-from aiida_mtp.core.screening.gains import harmonic_gains, judge_gains
-from aiida_mtp.core.screening.hull import hull_of
+from aiida_mtp.core.screening.knowledge import (
+    DUPLICATE,
+    EXTRAPOLATING,
+    FAILED,
+    LABELLED,
+    PREDICTED,
+    STEPS,
+    UNRELIABLE,
+    joint_hull,
+    known_of,
+)
 from aiida_mtp.core.screening.risk import (
     ErrorModel,
     composition_shift,
@@ -30,21 +38,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aiida_mtp.core._typing import Bools, Floats, Ints, Strings
-    from aiida_mtp.core.screening.gains import Gains
-    from aiida_mtp.core.screening.hull import Hull
     from aiida_mtp.core.structures import StructureBatch
 
-PREDICTED, LABELLED, RELAXED = 'predicted', 'labelled', 'relaxed'  # what is known of a candidate
-FAILED, UNRELIABLE, DUPLICATE = 'failed', 'unreliable', 'duplicate'  # why no more is asked
-EXTRAPOLATING = 'extrapolating'  # a candidate like others, but for the elements
-STEPS = (PREDICTED, LABELLED, RELAXED, FAILED, UNRELIABLE, DUPLICATE)
 LIKELY_FIRST, ALL_RETAINED = 'likely_first', 'all_retained'
 SHARE = 0.7  # of all that is to be expected: what is asked about before judging anew
 FEWEST, FLOOR = 8, 0.1  # structures, share of the answers: what is asked about in any case
 GROWTH = 0.25  # share of the answers: what may be asked about before judging anew
 MANY, FEW = 5000, 0.01  # structures, share of all: what a better potential predicts once more
 WORTH = 5.0  # times `expected_missed`: what is left open until prototypes are relaxed once more
-LOWER = 1e-3  # eV/atom: by less the hull is not lowered
 NEGLIGIBLE = 0.1  # of `expected_missed`: what all candidates together may weigh that are put aside
 
 
@@ -212,7 +213,7 @@ def prospects(
     prediction made before the label was known.
     """
     settings = settings or VerificationSettings()
-    known = _known_of(candidates, references, labels, relaxed)
+    known = known_of(candidates, references, labels, relaxed)
     fractions = _fractions(candidates.with_species(known.hull.species))
     predicted, left = _corrected(candidates, known.energies, fractions, sigmas)
     best = np.where(known.by_dft, known.energies, predicted)
@@ -222,7 +223,7 @@ def prospects(
         known.steps == word for word in (PREDICTED, LABELLED, FAILED)
     )
     hopeful = (in_doubt & (candidates.status != EXTRAPOLATING)) | only_labelled
-    height = _joint_hull(known, candidates, best, hopeful).energies_at(fractions)
+    height = joint_hull(known, candidates, best, hopeful).energies_at(fractions)
     distances = best - height
     margins = distances + settings.tolerance
     stages = candidates.columns['stage']
@@ -291,55 +292,6 @@ def audit_report(found: Prospects, audited: Bools) -> dict[str, Any]:
     }
 
 
-def lowers_hull(
-    relaxed: StructureBatch, before: StructureBatch | None, references: StructureBatch
-) -> bool:
-    """Whether anything that DFT has relaxed lies below the hull of what it had relaxed before."""
-    hull = hull_of(_finished(references, before)).hull
-    distances = hull.distances(relaxed.take(relaxed.status == 'done'))
-    return bool(np.any(distances < -LOWER))
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What DFT has said: of phases, with their hull, and of candidates.
-
-    `energies` are of formation, eV/atom, NaN without an answer; of what is labelled alone, of where
-    it is thought to relax to.
-    """
-
-    phases: StructureBatch
-    hull: Hull
-    steps: Strings
-    energies: Floats
-    gains: Gains
-
-    @property
-    def by_dft(self) -> Bools:
-        return np.isfinite(self.energies)
-
-
-def _known_of(
-    candidates: StructureBatch,
-    references: StructureBatch,
-    labels: StructureBatch | None,
-    relaxed: StructureBatch | None,
-) -> _Known:
-    steps = strings([PREDICTED] * len(candidates))
-    for word in (UNRELIABLE, DUPLICATE, RELAXED):
-        steps[candidates.status == word] = word
-    phases = _finished(references, relaxed)
-    hull = hull_of(phases).hull
-    labelled = _said_of(candidates, labels, hull, steps, LABELLED)
-    final = _said_of(candidates, relaxed, hull, steps, RELAXED)
-    harmonic = np.zeros(len(candidates))
-    if labels is not None and len(labels):
-        harmonic[rows_of(candidates, labels)] = harmonic_gains(labels)
-    gains = judge_gains(labelled - final, harmonic)
-    energies = np.where(np.isfinite(final), final, labelled - gains.expected)
-    return _Known(phases, hull, steps, energies, gains)
-
-
 def _corrected(
     candidates: StructureBatch, seen: Floats, fractions: Floats, sigmas: Mapping[int, float]
 ) -> tuple[Floats, dict[int, Floats]]:
@@ -366,52 +318,9 @@ def _places(distances: Floats, sigma: float) -> Floats:
     return places
 
 
-def _finished(references: StructureBatch, relaxed: StructureBatch | None) -> StructureBatch:
-    from aiida_mtp.core.structures import StructureBatch as Batch
-
-    sets = [references] if relaxed is None else [references, relaxed]
-    joined = Batch.concatenate(sets)
-    return joined.take(joined.status == 'done')
-
-
-def _joint_hull(known: _Known, candidates: StructureBatch, best: Floats, hopeful: Bools) -> Hull:
-    """Return the hull of formation energies that DFT has found, and of those to be hoped for."""
-    from aiida_mtp.core.structures import StructureBatch as Batch
-
-    phases, hull = known.phases, known.hull
-    found = phases.replaced(energies=hull.formation_energies(phases) * phases.n_atoms)
-    hoped = candidates.replaced(energies=best * candidates.n_atoms).take(hopeful)
-    both = Batch.concatenate([found, hoped.replaced(columns={})])
-    return hull_of(both, dict.fromkeys(hull.species, 0.0)).hull
-
-
 def _fractions(batch: StructureBatch) -> Floats:
     fractions: Floats = batch.compositions / batch.n_atoms[:, None]
     return fractions
-
-
-def _said_of(
-    candidates: StructureBatch,
-    found: StructureBatch | None,
-    hull: Hull,
-    steps: Strings,
-    word: str,
-) -> Floats:
-    """Return formation energies that DFT has found, NaN elsewhere, and take note in `steps`."""
-    energies = np.full(len(candidates), np.nan)
-    if found is None or not len(found):
-        return energies
-    rows, done = rows_of(candidates, found), found.status == 'done'
-    steps[rows[done]] = word
-    steps[rows[~done]] = FAILED
-    energies[rows[done]] = hull.formation_energies(found)[done]
-    return energies
-
-
-def rows_of(candidates: StructureBatch, found: StructureBatch) -> Ints:
-    """Return the rows of candidates by the ids of others."""
-    row_of: Mapping[str, int] = {str(key): row for row, key in enumerate(candidates.ids)}
-    return np.array([row_of[str(key)] for key in found.ids], dtype=np.int64)
 
 
 def _next_to_ask(

@@ -19,7 +19,7 @@ from aiida_mtp.core.screening.candidates import (
     shaken,
     updated,
 )
-from aiida_mtp.core.screening.verification import DUPLICATE, PREDICTED, RELAXED, UNRELIABLE
+from aiida_mtp.core.screening.knowledge import DUPLICATE, PREDICTED, RELAXED, UNRELIABLE
 from aiida_mtp.core.structures import StructureBatch
 
 SPECIES = ('Al', 'Ni')

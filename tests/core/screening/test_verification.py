@@ -6,12 +6,11 @@ from aiida_mtp.core._arrays import strings
 from aiida_mtp.core.errors import InputError
 from aiida_mtp.core.screening.funnel import RetainSettings, retain
 from aiida_mtp.core.screening.hull import hull_of
+from aiida_mtp.core.screening.knowledge import STEPS, lowers_hull
 from aiida_mtp.core.screening.verification import (
-    STEPS,
     VerificationSettings,
     audit_report,
     audit_rows,
-    lowers_hull,
     prospects,
 )
 
