@@ -293,7 +293,7 @@ def test_before_another_look_it_goes_on_to_what_that_leaves_open(make_set):
 
     total = asked(1e-6).expected_missed
     number = {share: len(asked(share * total).to_label) for share in (0.1, 0.19, 0.21)}
-    assert number[0.21] > number[0.1] > number[0.19] > 0  # only the first is below five times that
+    assert number[0.21] > number[0.1] > number[0.19] > 0  # five times 0.1 is half of all
     at_once = len(asked(0.1 * total, afresh=False).to_label)
     assert number[0.1] < at_once
 
