@@ -160,9 +160,9 @@ class MtpFinalWorkChain(PotentialWorkChain):
         """Whether a better potential may find lower minima than those before it."""
         settings = self._settings()
         is_wanted = settings.afresh and 'prototypes' in self.inputs
+        is_wanted &= not self.ctx.is_last_look and self.ctx.round < settings.max_rounds
         is_better = self.ctx.looked_with != self.ctx.potential.uuid
-        is_worth_it = not self.ctx.is_last_look and self._looks_in_vain() < IN_VAIN
-        return is_wanted and is_better and is_worth_it and self.ctx.round < settings.max_rounds
+        return is_wanted and is_better and self._looks_in_vain() < IN_VAIN
 
     def _looks_in_vain(self) -> int:
         """Return how many looks in a row, the last among them, have not lowered the hull so far."""

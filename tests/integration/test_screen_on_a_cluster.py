@@ -2,9 +2,9 @@
 
 import json
 import os
+import secrets
 import subprocess
 from types import SimpleNamespace
-from uuid import uuid4
 
 import pytest
 import yaml
@@ -101,7 +101,9 @@ class User:
 @pytest.fixture
 def user(cluster, tmp_path):
     """Someone with a database and a role of PostgreSQL, which is the administrator's part."""
-    scratch = cluster.folder / 'scratch' / f'page-{uuid4().hex[:8]}'  # of no run before this one
+    scratch = (
+        cluster.folder / 'scratch' / f'page_{secrets.token_hex(4)}'
+    )  # of no run before this one
     cluster.sql("create role aiida login password 'A-SECRET'")
     cluster.sql('create database aiida owner aiida encoding "UTF8" template template0')
     port = cluster.postgres['database_port']

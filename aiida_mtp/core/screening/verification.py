@@ -331,7 +331,7 @@ def _next_to_ask(
     if settings.afresh and probabilities.sum() > settings.enough_to_look:
         enough = settings.enough_to_look
     likely = _needed(probabilities, asked, 0.0)
-    n_needed = len(_needed(probabilities, asked, enough))
+    n_needed = len(likely) - _n_negligible(probabilities[likely[::-1]], enough)
     return likely[: _in_one_round(probabilities[likely[:n_needed]], n_answers, settings.batch)]
 
 
@@ -339,9 +339,13 @@ def _needed(probabilities: Floats, asked: Bools, allowed: float) -> Ints:
     """Return the rows, the most likely first, without which the rest adds up to what is allowed."""
     rows = np.flatnonzero(asked)
     order = rows[np.argsort(probabilities[rows], kind='stable')]
-    n_left = int(np.searchsorted(np.cumsum(probabilities[order]), allowed, side='right'))
-    needed: Ints = order[n_left:][::-1]
+    needed: Ints = order[_n_negligible(probabilities[order], allowed) :][::-1]
     return needed
+
+
+def _n_negligible(probabilities: Floats, allowed: float) -> int:
+    """Return how many, the least likely first, add up to what is allowed."""
+    return int(np.searchsorted(np.cumsum(probabilities), allowed, side='right'))
 
 
 def _worth_predicting(
